@@ -1,0 +1,283 @@
+"""Orders: what is wanted, which order, whose it is, and the answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from rasa_sdk import Tracker
+from rasa_sdk.events import SlotSet
+from rasa_sdk.executor import CollectingDispatcher
+from rasa_sdk.forms import FormValidationAction
+
+from actions.context import PERSON, Events, Talk, ThiqaAction, leave_form
+from bot.conversations.turn_in_progress import turn_in_progress
+from bot.customers.proof import ProofUsed
+from bot.errors import ShopError
+from bot.orders.model import CustomerId, OrderNumber
+from bot.orders.service import order_number_in
+from bot.text import western_digits
+
+# What each intent wants done with an order; `bot.orders.answers` answers each goal.
+GOALS = {
+    "track_order": "track",
+    "complaint_late": "track",
+    "inform": "track",
+    "refund_status": "refund",
+    "complaint_refund_delay": "refund",
+    "complaint_not_received": "not_received",
+    "cancel_order": "cancel",
+    "change_order": "change",
+    "change_address": "change",
+    "return_item": "return",
+    "request_invoice": "invoice",
+    "loyalty_points": "points",
+}
+_MOSTLY_DIGITS = re.compile(r"[\s#\-+().]*\d[\d\s#\-+().]*")
+_NAMED_NUMBER = re.compile(r"(?:#|ord\b|order|رقم|طلب\w*|الطلب\w*|اوردر\w*|كوموند\w*)\D{0,12}\d{3,}", re.IGNORECASE)
+
+
+def _granted(customer: CustomerId | None, talk: Talk, number: OrderNumber) -> bool:
+    if customer is None:
+        return False
+    order = talk.services.orders.order(number)
+    return order is not None and order.customer == customer
+
+
+class SetGoal(ThiqaAction):
+    """Notes what is wanted and of which order; `order_step` says what comes next."""
+
+    def name(self) -> str:
+        return "action_set_goal"
+
+    def handle(self, talk: Talk) -> Events:
+        if talk.intent == "inform" and not talk.entities("order_number"):
+            return [SlotSet("order_step", "none_named")]
+        goal = GOALS.get(talk.intent, "track")
+        customer = talk.services.proofs.customer_of(talk.turn)
+        number = self._number(talk, goal, customer)
+        ready = number is not None and _granted(customer, talk, number)
+        return [
+            *leave_form(),
+            SlotSet("goal", goal),
+            SlotSet("order_number", number),
+            SlotSet("proof", "granted" if ready else None),
+            SlotSet("order_step", "ready" if ready else "ask"),
+            SlotSet("offer", None),
+        ]
+
+    @staticmethod
+    def _number(talk: Talk, goal: str, customer: CustomerId | None) -> OrderNumber | None:
+        named = [n for n in map(order_number_in, talk.entities("order_number")) if n]
+        if named:
+            return named[0]
+        if customer is None:
+            return None
+        mine = talk.services.orders.choices(customer)
+        if mine and (goal == "points" or len(mine) == 1):
+            return mine[0].number
+        # The order spoken of stays the order meant, but "where is my order" may mean any.
+        before = talk.tracker.get_slot("order_number")
+        return (
+            OrderNumber(before) if before and goal != "track" and talk.tracker.get_slot("proof") == "granted" else None
+        )
+
+
+class AskOrderNumber(ThiqaAction):
+    """The customer's own orders as buttons where they are proven, the number where not."""
+
+    def name(self) -> str:
+        return "action_ask_order_form_order_number"
+
+    def handle(self, talk: Talk) -> Events:
+        if "asked" in talk.turn.notes:
+            return []
+        customer = talk.services.proofs.customer_of(talk.turn)
+        orders = talk.services.orders.choices(customer) if customer else []
+        if not orders:
+            talk.say("utter_ask_order_number", [talk.button("label_person", PERSON)])
+            return []
+        answers = talk.services.orders.answers(talk.turn.now, talk.language)
+        talk.turn.effects.append(ProofUsed())
+        choices = []
+        for order in orders:
+            label = talk.services.wording.say(
+                "utter_order_choice_label", talk.language, order_number=order.number, items=answers.items(order)
+            )
+            choices.append({"title": label.text, "payload": "/inform" + json.dumps({"order_number": order.number})})
+        talk.say("utter_ask_order_choice", choices)
+        return []
+
+
+class AskProof(ThiqaAction):
+    """Asks for proof; while proof is paused, the form has ended before this."""
+
+    def name(self) -> str:
+        return "action_ask_order_form_proof"
+
+    def handle(self, talk: Talk) -> Events:
+        if "asked" not in talk.turn.notes:
+            talk.say(
+                "utter_ask_proof",
+                [talk.button("label_person", PERSON)],
+                order_number=str(talk.tracker.get_slot("order_number")),
+            )
+        return []
+
+
+class ValidateOrderForm(FormValidationAction):
+    """Reads order number and proof from whatever the customer writes, in one message or several."""
+
+    def name(self) -> str:
+        return "validate_order_form"
+
+    def _talk(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Talk:
+        turn = turn_in_progress.get()
+        if turn is None:
+            from actions.context import _turn_of_its_own
+
+            turn = _turn_of_its_own(tracker)
+        return Talk(dispatcher, tracker, turn)
+
+    async def extract_order_number(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any
+    ) -> dict[str, Any]:
+        talk = self._talk(dispatcher, tracker)
+        requested = tracker.get_slot("requested_slot")
+        if _leads_elsewhere(talk, requested):
+            return {}
+        number = next((n for n in map(order_number_in, talk.entities("order_number")) if n), None)
+        if requested == "proof":
+            # A bare number now is the proof asked for; one that is called an order number changes the order.
+            named = talk.entity("order_number") if not talk.text else _NAMED_NUMBER.search(western_digits(talk.text))
+            return {"order_number": number} if number and named else {}
+        if number:
+            return {"order_number": number}
+        if requested == "order_number" and talk.intent == "inform" and talk.text:
+            return {"order_number": talk.text}
+        return {}
+
+    async def extract_proof(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any) -> dict[str, Any]:
+        talk = self._talk(dispatcher, tracker)
+        requested = tracker.get_slot("requested_slot")
+        if _leads_elsewhere(talk, requested):
+            return {}
+        for given in (talk.entity("email"), talk.entity("phone")):
+            if given:
+                return {"proof": given}
+        numbers = talk.entities("order_number")
+        if requested == "proof":
+            text = western_digits(talk.text)
+            if _NAMED_NUMBER.search(text) and len(numbers) < 2:
+                return {}
+            digits = re.findall(r"\d[\d\s\-]*", text)
+            return {"proof": digits[-1].strip()} if digits else {}
+        # "1001 4567": the second number of four digits is the proof that will be asked for.
+        return {"proof": numbers[1]} if len(numbers) > 1 and len(numbers[1]) == 4 else {}
+
+    async def validate_order_number(
+        self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any
+    ) -> dict[str, Any]:
+        talk = self._talk(dispatcher, tracker)
+        number = order_number_in(str(value))
+        if number is None:
+            talk.say("utter_order_number_invalid", [talk.button("label_person", PERSON)])
+            talk.turn.notes.add("asked")
+            return {"order_number": None}
+        try:
+            granted = _granted(talk.services.proofs.customer_of(talk.turn), talk, number)
+        except ShopError:
+            return self._shop_failed(talk)
+        return {"order_number": number, "proof": "granted"} if granted else {"order_number": number}
+
+    async def validate_proof(
+        self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any
+    ) -> dict[str, Any]:
+        talk = self._talk(dispatcher, tracker)
+        number = tracker.get_slot("order_number")
+        if value == "granted" or not number:
+            return {"proof": value if value == "granted" else None}
+        try:
+            order = talk.services.orders.order(OrderNumber(number))
+        except ShopError:
+            return self._shop_failed(talk)
+        outcome = talk.services.proofs.check(talk.turn, OrderNumber(number), order, str(value))
+        if outcome.granted:
+            return {"proof": "granted"}
+        talk.turn.notes.add("asked")
+        if outcome.paused_until:
+            zone = talk.services.shop.store().timezone
+            talk.say(
+                "utter_proof_paused",
+                [talk.button("label_person", PERSON)],
+                time=talk.figures.time(outcome.paused_until.astimezone(zone)),
+            )
+            return {"proof": None, "offer": "person", "requested_slot": None}
+        talk.say(
+            "utter_proof_refused",
+            [talk.button("label_person", PERSON)],
+            tries=talk.figures.counted(outcome.tries_left, "try"),
+        )
+        return {"proof": None}
+
+    @staticmethod
+    def _shop_failed(talk: Talk) -> dict[str, Any]:
+        talk.say_shop_unavailable()
+        talk.turn.notes.add("asked")
+        return {"proof": None, "offer": "person", "requested_slot": None}
+
+
+def _leads_elsewhere(talk: Talk, requested: str | None) -> bool:
+    """Whether a message in the form wants something else, whatever numbers it holds."""
+    if requested is None or _MOSTLY_DIGITS.fullmatch(western_digits(talk.text)) or talk.entity("email"):
+        return False
+    goal = GOALS.get(talk.intent)
+    if talk.intent == "inform" or goal == talk.tracker.get_slot("goal"):
+        return False
+    return goal is not None or talk.intent in _NOT_DATA
+
+
+_NOT_DATA = {
+    "ask_human", "nevermind", "goodbye", "change_language", "stop_messages", "delete_my_data", "insult", "faq",
+    "product_question", "voucher", "payment_problem", "account_problem", "complaint_damaged", "complaint_wrong_item",
+    "complaint_missing_item", "complaint_quality", "complaint_service", "complaint_billing", "complaint_other",
+    "complaint_status", "other_language", "notice",
+}  # fmt: skip
+
+
+class ServeOrder(ThiqaAction):
+    """Answers about the order, once it is known whose it is."""
+
+    def name(self) -> str:
+        return "action_serve_order"
+
+    def handle(self, talk: Talk) -> Events:
+        number = talk.tracker.get_slot("order_number")
+        if talk.tracker.get_slot("proof") != "granted" or not number:
+            return []  # the form ended without proof and has said why
+        order = talk.services.orders.order(OrderNumber(number))
+        customer = talk.services.proofs.customer_of(talk.turn)
+        if order is None or order.customer != customer:
+            talk.say("utter_ask_proof", order_number=str(number))
+            return [SlotSet("proof", None)]
+        talk.turn.effects.append(ProofUsed())
+        goal = str(talk.tracker.get_slot("goal") or "track")
+        person = talk.services.orders.customer(customer) if goal == "points" else None
+        events: Events = []
+        for line in talk.services.orders.answers(talk.turn.now, talk.language).for_goal(goal, order, person):
+            events += talk.say_line(line)
+        return events or [SlotSet("offer", None)]
+
+
+class Inform(ThiqaAction):
+    """Data that nobody asked for, and no order number in it."""
+
+    def name(self) -> str:
+        return "action_inform"
+
+    def handle(self, talk: Talk) -> Events:
+        talk.say(
+            "utter_anything_else", [talk.button("label_track", "/track_order"), talk.button("label_person", PERSON)]
+        )
+        return []

@@ -1,0 +1,57 @@
+"""Slots that are read from every message: language and variety, and what lasts one turn only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasa_sdk import Tracker
+from rasa_sdk.executor import CollectingDispatcher
+from rasa_sdk.forms import ValidationAction
+
+
+class ValidateSlotMappings(ValidationAction):
+    """Runs after each message, before anything else."""
+
+    async def extract_language(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any) -> dict[str, Any]:
+        read = tracker.latest_message.get("language")
+        if read not in ("ar", "en") or tracker.get_slot("language_chosen") or _is_button(tracker):
+            return {}
+        return {"language": read}
+
+    async def extract_variety(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any) -> dict[str, Any]:
+        read = tracker.latest_message.get("variety")
+        return {"variety": read} if read and not _is_button(tracker) else {}
+
+    async def extract_misses(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any) -> dict[str, Any]:
+        return {} if _intent(tracker) == "nlu_fallback" else {"misses": 0}
+
+    async def extract_offer(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any) -> dict[str, Any]:
+        return {} if _intent(tracker) in ("affirm", "deny", "nevermind") else {"offer": None}
+
+    def validate_language(
+        self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any
+    ) -> dict[str, Any]:
+        return {"language": value}
+
+    def validate_variety(
+        self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any
+    ) -> dict[str, Any]:
+        return {"variety": value}
+
+    def validate_misses(
+        self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any
+    ) -> dict[str, Any]:
+        return {"misses": value}
+
+    def validate_offer(
+        self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any
+    ) -> dict[str, Any]:
+        return {"offer": value}
+
+
+def _intent(tracker: Tracker) -> str:
+    return str((tracker.latest_message.get("intent") or {}).get("name") or "")
+
+
+def _is_button(tracker: Tracker) -> bool:
+    return str(tracker.latest_message.get("text") or "").startswith("/")

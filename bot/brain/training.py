@@ -1,0 +1,102 @@
+"""The trained model: made where it is missing, out of date or broken, and kept in THIQA_HOME."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from bot.errors import ConfigurationError
+from bot.settings import PROJECT
+
+log = structlog.get_logger()
+
+_INPUTS = (
+    "config.yml",
+    "domain.yml",
+    "data",
+    "bot/brain/nlu",
+    "bot/brain/encoder.py",
+    "bot/text.py",
+    "bot/content/cities.yml",
+)
+_KEPT = 2
+
+
+def fingerprint(project: Path = PROJECT) -> str:
+    """What the model depends on, in twelve hex digits: training data, domain, configuration and NLU code."""
+    digest = hashlib.sha256()
+    for name in _INPUTS:
+        path = project / name
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(project)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def model_path(home: Path) -> Path:
+    """Where the model of the present data is, or would be."""
+    return home / "models" / f"thiqa-{fingerprint()}.tar.gz"
+
+
+def ensure_model(home: Path, announce: Callable[[str], None] = lambda text: None) -> Path:
+    """The model of the present training data, trained if need be (1 to 2 minutes on two cores).
+
+    Of several processes one trains and the rest wait. Raises ConfigurationError where the data cannot be trained on.
+    """
+    path = model_path(home)
+    if is_whole(path):
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _only_one(path.parent / ".training"):
+        if is_whole(path):
+            return path
+        if path.exists():
+            log.warning("model.broken", model=path.name)
+            path.unlink()
+        announce("Training the model of this data: once, one to two minutes.")
+        train(path, announce)
+        for old in sorted(path.parent.glob("thiqa-*.tar.gz"), key=lambda p: p.stat().st_mtime)[:-_KEPT]:
+            old.unlink()
+    return path
+
+
+def is_whole(path: Path) -> bool:
+    """Whether the file is a complete model archive: a half-written or damaged one is not loaded."""
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            return any(member.name.endswith("metadata.json") for member in archive)
+    except (OSError, tarfile.TarError, EOFError, ValueError):
+        return False
+
+
+def train(path: Path, announce: Callable[[str], None] = lambda text: None) -> None:
+    """Train into `path`, which appears only when it is complete."""
+    announce("Loading Rasa …")
+    from rasa.model_training import train as rasa_train
+
+    part = path.with_name(f".{path.stem.removesuffix('.tar')}.part.tar.gz")
+    result = rasa_train(
+        domain=str(PROJECT / "domain.yml"),
+        config=str(PROJECT / "config.yml"),
+        training_files=[str(PROJECT / "data")],
+        output=str(part.parent),
+        fixed_model_name=part.name,
+    )
+    if result.model is None:
+        raise ConfigurationError(
+            "the training data", "Rasa could not train on it", "Run `uv run rasa data validate` to see why."
+        )
+    Path(result.model).replace(path)
+
+
+@contextmanager
+def _only_one(lock: Path) -> Iterator[None]:
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,57 @@
+"""What channels share. docs/add-a-channel.md says how to add one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+from anyio import to_thread
+
+from bot.conversations.inbox import Inbox
+from bot.conversations.model import Message, MessageId
+
+_POLL = 0.25
+
+
+class DoneSignals:
+    """Wakes coroutines when a message's turn is done in this process. Another process's turns are found by polling."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[MessageId, list[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
+
+    def done(self, message: MessageId) -> None:
+        """Called by a worker, from any thread."""
+        with self._lock:
+            waiting = self._waiting.pop(message, [])
+        for loop, event in waiting:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(event.set)
+
+    async def replies(self, inbox: Inbox, message: MessageId, timeout: float) -> Sequence[Message] | None:
+        """The replies to `message` as soon as its turn is done; None when that takes longer than `timeout` seconds."""
+        loop, event = asyncio.get_running_loop(), asyncio.Event()
+        entry = (loop, event)
+        with self._lock:
+            self._waiting.setdefault(message, []).append(entry)
+        deadline = loop.time() + timeout
+        try:
+            while True:
+                replies = await to_thread.run_sync(inbox.replies, message)
+                if replies is not None:
+                    return replies
+                left = deadline - loop.time()
+                if left <= 0:
+                    return None
+                try:
+                    await asyncio.wait_for(event.wait(), min(_POLL, left))
+                except asyncio.TimeoutError:
+                    pass
+        finally:
+            with self._lock:
+                entries = self._waiting.get(message, [])
+                if entry in entries:
+                    entries.remove(entry)
+                if not entries:
+                    self._waiting.pop(message, None)

@@ -1,0 +1,56 @@
+"""Takes messages in. When `receive` returns, the message is stored and may be acknowledged to its channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.conversations.intake import clean
+from bot.conversations.model import Inbound, Message, MessageId
+from bot.conversations.ports import Clock, Content, Received, TurnStore
+from bot.errors import MessageRefused
+
+# What the assistant is told about a message that cannot be taken as it was typed; see data/rules.yml.
+TOO_LONG = '/notice{"notice": "too_long"}'
+EMPTY = '/notice{"notice": "empty"}'
+STALE_BUTTON = '/notice{"notice": "stale_button"}'
+BUTTON_PREFIX = "b."
+_LONGEST_ADDRESS = 255
+
+
+class Inbox:
+    """`wake` is called after each stored message, so that a worker looks at once."""
+
+    def __init__(
+        self, store: TurnStore, clock: Clock, max_pending: int, wake: Callable[[], None] = lambda: None
+    ) -> None:
+        self._store, self._clock, self._max_pending, self._wake = store, clock, max_pending, wake
+
+    def receive(self, inbound: Inbound) -> Received:
+        """Store a message. Raises MessageRefused (`invalid`, `flood`) or StorageUnavailable; then nothing was stored."""
+        if not inbound.address or len(inbound.address) > _LONGEST_ADDRESS or not inbound.address.isprintable():
+            raise MessageRefused("invalid", f"the sender must be 1 to {_LONGEST_ADDRESS} printable characters")
+        if inbound.key is not None and not 0 < len(inbound.key) <= _LONGEST_ADDRESS:
+            raise MessageRefused("invalid", f"the message id must be 1 to {_LONGEST_ADDRESS} characters")
+        received = self._store.receive(inbound, self._read(inbound), self._clock(), self._max_pending)
+        self._wake()
+        return received
+
+    def replies(self, message: MessageId) -> list[Message] | None:
+        """The replies to a message; None while its turn is not done."""
+        found = self._store.replies(message)
+        return None if found is None else list(found)
+
+    def _read(self, inbound: Inbound) -> Content:
+        typed = inbound.text.strip()
+        if typed.startswith(BUTTON_PREFIX):
+            button = self._store.offered(inbound.channel, inbound.address, typed)
+            if button:
+                return Content(button.title, button.payload, {"button": button.id})
+            if len(typed) == 16 and typed[2:].isalnum():
+                return Content(typed, STALE_BUTTON)
+        text = clean(inbound.text)
+        if text.cut:
+            return Content(text.text, TOO_LONG, {"cut": True})
+        if not text.text:
+            return Content("", EMPTY)
+        return Content(text.text, meta={"masked": True} if text.masked else {})

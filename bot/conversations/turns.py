@@ -1,0 +1,100 @@
+"""The turn: one customer message, from the inbox to its replies.
+
+Claim (short transaction) → think (no transaction, no lock) → commit (short transaction). A kill anywhere leaves the
+message unanswered in the inbox; it is claimed again when the lease runs out, and answered once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import structlog
+
+from bot.conversations.model import MessageId, Owner, Reply
+from bot.conversations.ports import Assistant, Claimed, Clock, PeopleDesk, TurnStore, Wording
+from bot.errors import AssistantFailed, Conflict, StorageUnavailable
+
+log = structlog.get_logger()
+
+LEASE = timedelta(seconds=15)
+MAX_ATTEMPTS = 3
+_RETRY = timedelta(seconds=1)
+
+
+class TurnRunner:
+    """Runs turns for one worker. Not for several threads at once: make one a thread.
+
+    `observe(step, seconds)` hears how long each step took; `done(message)` is called after a message's commit, and
+    `heard(intent)` with what was understood.
+    """
+
+    def __init__(
+        self,
+        worker: str,
+        store: TurnStore,
+        assistant: Assistant,
+        desk: PeopleDesk,
+        wording: Wording,
+        clock: Clock,
+        *,
+        observe: Callable[[str, float], None] = lambda step, seconds: None,
+        done: Callable[[MessageId], None] = lambda message: None,
+        heard: Callable[[str], None] = lambda intent: None,
+        lease: timedelta = LEASE,
+        max_attempts: int = MAX_ATTEMPTS,
+    ) -> None:
+        self._worker, self._store, self._assistant, self._desk = worker, store, assistant, desk
+        self._wording, self._clock, self._observe, self._done = wording, clock, observe, done
+        self._heard, self._lease, self._max_attempts = heard, lease, max_attempts
+
+    def run_once(self) -> bool:
+        """Answer one message if there is one to answer; returns whether there was. Raises StorageUnavailable."""
+        now = self._clock()
+        claimed = self._store.claim(self._worker, now, now + self._lease)
+        if claimed is None:
+            return False
+        started = time.perf_counter()
+        conversation = claimed.turn.conversation.id
+        try:
+            replies = self._think(claimed)
+            thought = time.perf_counter()
+            self._observe("think", thought - started)
+            self._store.commit(self._worker, claimed, replies, self._clock())
+            self._observe("commit", time.perf_counter() - thought)
+        except Conflict as conflict:
+            # Somebody took the conversation over or was faster: what we thought is void, the stored state decides.
+            log.info("turn.discarded", conversation=conversation, reason=type(conflict).__name__)
+            self._store.release(self._worker, conversation)
+            return True
+        except AssistantFailed:
+            log.exception("turn.failed", conversation=conversation, attempt=claimed.attempt)
+            self._store.release(self._worker, conversation)
+            return True
+        except StorageUnavailable as error:
+            log.warning("turn.storage_unavailable", conversation=conversation, reason=str(error))
+            self._store.release(self._worker, conversation, self._clock() + _RETRY)
+            return True
+        self._observe("turn", time.perf_counter() - started)
+        self._observe("wait", (now - claimed.turn.message.at).total_seconds())
+        if intent := claimed.turn.trace.get("intent"):
+            self._heard(str(intent))
+        self._done(claimed.turn.message.id)
+        return True
+
+    def _think(self, claimed: Claimed) -> Sequence[Reply]:
+        turn = claimed.turn
+        if turn.conversation.owner is not Owner.BOT:
+            return self._desk.while_waiting(turn, turn.conversation.language)
+        if claimed.attempt > self._max_attempts:
+            # It failed, or took the process with it, several times: stop trying, say so, and fetch a person.
+            log.error("turn.given_up", conversation=turn.conversation.id, attempts=claimed.attempt - 1)
+            self._desk.assistant_failed(turn)
+            return [self._wording.say("utter_error", turn.conversation.language)]
+        replies = self._assistant.respond(turn)
+        if not replies:
+            raise AssistantFailed("the assistant said nothing")
+        if turn.message.meta.get("masked"):
+            return [self._wording.say("utter_number_masked", turn.conversation.language), *replies]
+        return replies

@@ -1,0 +1,70 @@
+"""Tells the merchant that a customer waits for a person: by webhook or by e-mail. No customer's words are in it."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from email.message import EmailMessage
+from urllib.parse import unquote, urlsplit
+
+import requests
+
+from bot.delivery.model import Outgoing
+from bot.delivery.service import TryAgain, Undeliverable
+
+_TIMEOUT = (3.05, 10)
+
+
+class WebhookAlert:
+    """POSTs `{"id", "event", …}` as JSON. `id` is the same on a repeat."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def send(self, outgoing: Outgoing) -> None:
+        try:
+            answer = requests.post(
+                self._url, json={"id": outgoing.id, **outgoing.body}, timeout=_TIMEOUT, allow_redirects=False
+            )
+        except requests.RequestException as error:
+            raise TryAgain(type(error).__name__) from error
+        if answer.status_code == 429 or answer.status_code >= 500:
+            wait = answer.headers.get("Retry-After", "")
+            raise TryAgain(f"HTTP {answer.status_code}", float(wait) if wait.isdigit() else None)
+        if answer.status_code >= 300:
+            raise Undeliverable(f"HTTP {answer.status_code}")
+
+
+class EmailAlert:
+    """Mails `to` over an smtp:// (STARTTLS where offered) or smtps:// address."""
+
+    def __init__(self, smtp_url: str, to: str) -> None:
+        self._server, self._to = urlsplit(smtp_url), to
+
+    def send(self, outgoing: Outgoing) -> None:
+        mail = EmailMessage()
+        mail["Subject"] = "عميل بانتظار موظف · A customer is waiting for a person"
+        mail["From"] = mail["To"] = self._to
+        mail["Message-ID"] = f"<thiqa-{outgoing.id}@{self._to.rpartition('@')[2]}>"
+        mail.set_content(
+            "\n".join(f"{key}: {value}" for key, value in sorted(outgoing.body.items())) + "\n\nthiqa queue\n"
+        )
+        try:
+            self._deliver(mail)
+        except smtplib.SMTPRecipientsRefused as error:
+            raise Undeliverable("recipient refused") from error
+        except (OSError, smtplib.SMTPException) as error:
+            raise TryAgain(type(error).__name__) from error
+
+    def _deliver(self, mail: EmailMessage) -> None:
+        host, port = self._server.hostname or "localhost", self._server.port
+        if self._server.scheme == "smtps":
+            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port or 465, timeout=10, context=ssl.create_default_context())
+        else:
+            server = smtplib.SMTP(host, port or 25, timeout=10)
+        with server:
+            if self._server.scheme == "smtp" and server.has_extn("starttls"):
+                server.starttls(context=ssl.create_default_context())
+            if self._server.username:
+                server.login(unquote(self._server.username), unquote(self._server.password or ""))
+            server.send_message(mail)

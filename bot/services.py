@@ -1,0 +1,32 @@
+"""Everything that actions may use, wired by `bootstrap`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.conversations.model import Effect, Turn
+from bot.conversations.ports import Clock, Wording
+from bot.customers.proof import ProofService
+from bot.handoff.service import HandoffService
+from bot.knowledge.service import KnowledgeService
+from bot.orders.ports import OrderBackend
+from bot.orders.service import OrderService
+
+
+class EffectWriter(Protocol):
+    def write(self, turn: Turn, effects: Sequence[Effect]) -> None:
+        """Write effects at once; for actions outside a conversation's own turn."""
+
+
+@dataclass(frozen=True)
+class Services:
+    shop: OrderBackend
+    orders: OrderService
+    proofs: ProofService
+    knowledge: KnowledgeService
+    handoff: HandoffService
+    wording: Wording
+    effects: EffectWriter
+    clock: Clock
