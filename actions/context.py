@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -130,26 +132,39 @@ class ThiqaAction(Action, ABC):
         """Do it."""
 
     def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
-        with_turn = turn_in_progress.get()
-        turn = with_turn or _turn_of_its_own(tracker)
-        talk = Talk(dispatcher, tracker, turn)
-        try:
-            events = self.handle(talk)
-        except ShopError as error:
-            log.warning("action.shop_failed", action=self.name(), error=type(error).__name__)
-            dispatcher.messages.clear()
-            events = [*talk.say_shop_unavailable(), *leave_form()]
-        if with_turn is None and turn.effects:
-            services().effects.write(turn, turn.effects)
-        return events
+        with turn_of(tracker) as turn:
+            talk = Talk(dispatcher, tracker, turn)
+            try:
+                return self.handle(talk)
+            except ShopError as error:
+                log.warning("action.shop_failed", action=self.name(), error=type(error).__name__)
+                dispatcher.messages.clear()
+                return [*talk.say_shop_unavailable(), *leave_form()]
+
+
+@contextmanager
+def turn_of(tracker: Tracker) -> Iterator[Turn]:
+    """The turn under way. Rasa's own action server knows none: there each action has a turn of its own, whose effects
+    are written when it ends."""
+    under_way = turn_in_progress.get()
+    if under_way is not None:
+        yield under_way
+        return
+    turn = _turn_of_its_own(tracker)
+    token = turn_in_progress.set(turn)
+    try:
+        yield turn
+    finally:
+        turn_in_progress.reset(token)
+    if turn.effects:
+        services().effects.write(turn)
 
 
 def _turn_of_its_own(tracker: Tracker) -> Turn:
-    """Under Rasa's own action server there is no turn: effects are written when the action ends."""
     now = services().clock()
-    conversation = ConversationId(tracker.sender_id)
+    conversation = ConversationId(str(uuid.uuid5(uuid.NAMESPACE_URL, tracker.sender_id)))
     message = Message(
-        MessageId(tracker.sender_id),
+        MessageId(str(uuid.uuid4())),
         conversation,
         0,
         Author.CUSTOMER,

@@ -33,11 +33,14 @@ class Answer(ThiqaAction):
             entry = talk.services.knowledge.entry(chosen)
             return say_answer(talk, entry) if entry else self._unknown(talk, None)
         if not _WORDS.search(talk.text):
-            talk.say("utter_emoji")
+            if _misses(talk) + 1 < MOST_MISSES:
+                talk.say("utter_emoji")
             return missed(talk)
         finding = talk.services.knowledge.find(talk.text, talk.language)
         if finding.outcome is Outcome.ANSWER:
             return say_answer(talk, finding.matches[0].entry)
+        if talk.entities("product"):
+            return AboutProduct().handle(talk)
         if finding.outcome is Outcome.ASK_BACK:
             return ask_back(talk, finding)
         return self._unknown(talk, finding)
@@ -152,9 +155,13 @@ class AboutProduct(ThiqaAction):
         today = talk.services.orders.today(talk.turn.now)
         lines = []
         if product.stock > FEW_LEFT:
-            lines.append(_line(talk, "utter_line_in_stock", count=figures.counted(product.stock, "piece")))
+            lines.append(
+                _line(talk, "utter_line_in_stock", count=figures.counted(product.stock, "piece", nominative=True))
+            )
         elif product.stock > 0:
-            lines.append(_line(talk, "utter_line_few_left", count=figures.counted(product.stock, "piece")))
+            lines.append(
+                _line(talk, "utter_line_few_left", count=figures.counted(product.stock, "piece", nominative=True))
+            )
         else:
             lines.append(_line(talk, "utter_line_out_of_stock"))
             if product.restock_on and product.restock_on >= today:
@@ -164,7 +171,9 @@ class AboutProduct(ThiqaAction):
             for name, values in (product.options or {}).items()
         )
         if product.warranty_months:
-            warranty = _line(talk, "utter_line_warranty", months=figures.counted(product.warranty_months, "month"))
+            warranty = _line(
+                talk, "utter_line_warranty", months=figures.counted(product.warranty_months, "month", nominative=True)
+            )
             options = "\n".join(part for part in (options, warranty) if part)
         talk.say(
             "utter_product_found",

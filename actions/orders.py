@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 from rasa_sdk import Tracker
@@ -11,13 +12,13 @@ from rasa_sdk.events import SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.forms import FormValidationAction
 
-from actions.context import PERSON, Events, Talk, ThiqaAction, leave_form
+from actions.context import PERSON, Events, Talk, ThiqaAction, leave_form, offer_person, turn_of
 from bot.conversations.turn_in_progress import turn_in_progress
 from bot.customers.proof import ProofUsed
 from bot.errors import ShopError
 from bot.orders.model import CustomerId, OrderNumber
 from bot.orders.service import order_number_in
-from bot.text import western_digits
+from bot.text import normalize, western_digits
 
 # What each intent wants done with an order; `bot.orders.answers` answers each goal.
 GOALS = {
@@ -45,6 +46,24 @@ def _granted(customer: CustomerId | None, talk: Talk, number: OrderNumber) -> bo
     return order is not None and order.customer == customer
 
 
+def say_paused(talk: Talk, until: datetime) -> None:
+    """Proof is paused: said openly, with the time it opens again and a person at hand."""
+    local = until.astimezone(talk.services.shop.store().timezone)
+    talk.say("utter_proof_paused", [talk.button("label_person", PERSON)], time=talk.figures.time(local))
+
+
+_SAYS_ORDER = re.compile(
+    r"طلب|اوردر|كوموند|شحن|\b(?:orders?|talab\w*|commande|parcel|package|shipment|packages|parcels)\b"
+)
+# "I don't have it", said when the order number is asked for.
+_FORGOTTEN = re.compile(
+    r"نسيت|نسيتو|ناسي|فاكر|متذكر|اتذكر|اذكر|متفكر|عقلت|شفي|ضيعت|ضاع|مضيع|حذفت|مسحت|ما عندي|معنديش|ماعندي|ما معي|معيش|مو معي|مش معي"
+    r"|مب عندي|ما ادري|مدري|معرفش|ما اعرف|مابعرف|ما بعرف|ماعرف|معرفتش|ما لقيت|مالقيت|مش لاقي|مالقاش|ما كاينش|ما لكيت"
+    r"|\b(?:forg[eo]t\w*|lost|deleted|don'?t (?:have|know|remember)|can'?t (?:find|remember)|dont (?:have|know|remember)"
+    r"|cant (?:find|remember)|no idea|not sure|nseet|nsit|mesh faker|msh faker|ma3rafsh|ma ba3ref|ma 3indi|ma 3ndi|m3ndish)\b"
+)
+
+
 class SetGoal(ThiqaAction):
     """Notes what is wanted and of which order; `order_step` says what comes next."""
 
@@ -54,6 +73,10 @@ class SetGoal(ThiqaAction):
     def handle(self, talk: Talk) -> Events:
         if talk.intent == "inform" and not talk.entities("order_number"):
             return [SlotSet("order_step", "none_named")]
+        until = talk.services.proofs.paused(talk.turn)
+        if until and talk.services.proofs.customer_of(talk.turn) is None:
+            say_paused(talk, until)
+            return [*leave_form(), SlotSet("order_step", "stopped"), *offer_person()]
         goal = GOALS.get(talk.intent, "track")
         customer = talk.services.proofs.customer_of(talk.turn)
         number = self._number(talk, goal, customer)
@@ -72,16 +95,21 @@ class SetGoal(ThiqaAction):
         named = [n for n in map(order_number_in, talk.entities("order_number")) if n]
         if named:
             return named[0]
+        before = talk.tracker.get_slot("order_number")
+        if before and talk.tracker.active_loop.get("name"):
+            return OrderNumber(before)  # another wish on the way to the proof is about the order named before
         if customer is None:
             return None
         mine = talk.services.orders.choices(customer)
         if mine and (goal == "points" or len(mine) == 1):
             return mine[0].number
-        # The order spoken of stays the order meant, but "where is my order" may mean any.
-        before = talk.tracker.get_slot("order_number")
-        return (
-            OrderNumber(before) if before and goal != "track" and talk.tracker.get_slot("proof") == "granted" else None
-        )
+        # The order spoken of stays the order meant ("why so late?", "when will it come?"), but "where is my order" or
+        # the button for it may mean any.
+        names_an_order = not talk.text or _SAYS_ORDER.search(normalize(talk.text))
+        may_mean_any = talk.intent == "track_order" and names_an_order
+        if may_mean_any or not before or talk.tracker.get_slot("proof") != "granted":
+            return None
+        return OrderNumber(before)
 
 
 class AskOrderNumber(ThiqaAction):
@@ -132,12 +160,14 @@ class ValidateOrderForm(FormValidationAction):
     def name(self) -> str:
         return "validate_order_form"
 
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any) -> Events:
+        with turn_of(tracker):
+            events: Events = await super().run(dispatcher, tracker, domain)
+            return events
+
     def _talk(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Talk:
         turn = turn_in_progress.get()
-        if turn is None:
-            from actions.context import _turn_of_its_own
-
-            turn = _turn_of_its_own(tracker)
+        assert turn is not None  # `run` sees to it
         return Talk(dispatcher, tracker, turn)
 
     async def extract_order_number(
@@ -145,6 +175,8 @@ class ValidateOrderForm(FormValidationAction):
     ) -> dict[str, Any]:
         talk = self._talk(dispatcher, tracker)
         requested = tracker.get_slot("requested_slot")
+        if requested == "order_number" and not re.search(r"\d", talk.text) and _FORGOTTEN.search(normalize(talk.text)):
+            return {"order_number": "forgotten"}
         if _leads_elsewhere(talk, requested):
             return {}
         number = next((n for n in map(order_number_in, talk.entities("order_number")) if n), None)
@@ -180,6 +212,9 @@ class ValidateOrderForm(FormValidationAction):
         self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any
     ) -> dict[str, Any]:
         talk = self._talk(dispatcher, tracker)
+        if value == "forgotten":
+            talk.say("utter_order_number_forgotten", [talk.button("label_person", PERSON)])
+            return {"order_number": None, "offer": "person", "requested_slot": None}
         number = order_number_in(str(value))
         if number is None:
             talk.say("utter_order_number_invalid", [talk.button("label_person", PERSON)])
@@ -207,17 +242,12 @@ class ValidateOrderForm(FormValidationAction):
             return {"proof": "granted"}
         talk.turn.notes.add("asked")
         if outcome.paused_until:
-            zone = talk.services.shop.store().timezone
-            talk.say(
-                "utter_proof_paused",
-                [talk.button("label_person", PERSON)],
-                time=talk.figures.time(outcome.paused_until.astimezone(zone)),
-            )
+            say_paused(talk, outcome.paused_until)
             return {"proof": None, "offer": "person", "requested_slot": None}
         talk.say(
             "utter_proof_refused",
             [talk.button("label_person", PERSON)],
-            tries=talk.figures.counted(outcome.tries_left, "try"),
+            tries=talk.figures.counted(outcome.tries_left, "try", nominative=True),
         )
         return {"proof": None}
 
@@ -268,6 +298,16 @@ class ServeOrder(ThiqaAction):
         for line in talk.services.orders.answers(talk.turn.now, talk.language).for_goal(goal, order, person):
             events += talk.say_line(line)
         return events or [SlotSet("offer", None)]
+
+
+class AskAgain(ThiqaAction):
+    """Says nothing itself: after a message that the form could not use, the form's own question comes again."""
+
+    def name(self) -> str:
+        return "action_ask_again"
+
+    def handle(self, talk: Talk) -> Events:
+        return []
 
 
 class Inform(ThiqaAction):

@@ -33,7 +33,7 @@ from bot.shops.embedded import EmbeddedShop, load_demo
 from bot.shops.rest import RestShop
 from bot.storage.database import Database
 from bot.storage.outbox import SqlOutbox
-from bot.storage.records import SqlEffects, SqlHandoffRecords, SqlProofRecords
+from bot.storage.records import SqlHandoffRecords, SqlProofRecords
 from bot.storage.turns import SqlTurnStore
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def open_shop(settings: Settings, database: Database) -> OrderBackend:
 def alert_senders(settings: Settings) -> dict[str, Sender]:
     """The ways in which the merchant hears that a customer waits. Raises ConfigurationError."""
     senders: dict[str, Sender] = {}
-    if settings.alert_webhook_url:
-        senders["alert_webhook"] = WebhookAlert(settings.alert_webhook_url)
+    if webhook := settings.alert_webhook_url.get_secret_value():
+        senders["alert_webhook"] = WebhookAlert(webhook)
     if settings.alert_email:
         smtp = settings.smtp_url.get_secret_value()
         if not smtp.startswith(("smtp://", "smtps://")):
@@ -101,7 +101,7 @@ def build_services(
         knowledge=KnowledgeService(index, shop),
         handoff=HandoffService(SqlHandoffRecords(database), shop, wording, list(alert_senders(settings))),
         wording=wording,
-        effects=SqlEffects(database),
+        effects=SqlTurnStore(database),
         clock=clock,
     )
     actions.context.provide(services)
@@ -160,6 +160,9 @@ def build(
 ) -> Thiqa:
     """Wire a Thiqa, training its model where there is none. Raises ConfigurationError or StorageUnavailable."""
     database = open_database(settings)
+    # What the settings get wrong is said before the slow part.
+    open_shop(settings, database)
+    alert_senders(settings)
     from bot.brain.training import ensure_model
 
     model = ensure_model(settings.home, announce)

@@ -9,7 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,10 +64,39 @@ def _prepare(quiet: bool = False) -> Settings:
     return settings
 
 
+def _announce(text: str) -> None:
+    err.print(f"[dim]{escape(text)}[/]")
+
+
 def _build(settings: Settings) -> Thiqa:
     from bot.bootstrap import build
 
-    return build(settings, lambda text: err.print(f"[dim]{escape(text)}[/]"))
+    with _training_bars():
+        return build(settings, _announce)
+
+
+@contextmanager
+def _training_bars() -> Iterator[None]:
+    """A bar for each part of a training; none is shown where nothing is trained."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from bot.brain.progress import listening
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bars = Progress(*columns, console=err)
+    tasks: dict[str, Any] = {}
+
+    def show(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            bars.start()
+            tasks[what] = bars.add_task(what, total=total)
+        bars.update(tasks[what], completed=done, total=total)
+
+    try:
+        with listening(show):
+            yield
+    finally:
+        bars.stop()
 
 
 @app.command()
@@ -88,6 +117,7 @@ def run() -> None:
                     log_config=None,
                     access_log=False,
                     server_header=False,
+                    ws="none",  # Rasa holds websockets at a version that uvicorn cannot import
                     timeout_graceful_shutdown=int(settings.shutdown_grace) + 5,
                 )
             )
@@ -128,7 +158,8 @@ def train(force: Annotated[bool, typer.Option("--force", help="Also when the mod
 
         if force:
             model_path(settings.home).unlink(missing_ok=True)
-        path = ensure_model(settings.home, lambda text: err.print(f"[dim]{escape(text)}[/]"))
+        with _training_bars():
+            path = ensure_model(settings.home, _announce)
         out.print(f"Model: {path}")
 
 
@@ -169,17 +200,18 @@ def _converse(thiqa: Thiqa, sender: str, explain: bool) -> None:
         )
         try:
             received = thiqa.inbox.receive(Inbound("terminal", sender, pressed or typed))
-            replies = _wait(thiqa, received.message)
         except MessageRefused as refused:
             err.print(f"[red]{escape(refused.reason)}[/]")
             continue
         except StorageUnavailable:
             err.print("[red]The database does not answer: the message was not stored. Try again.[/]")
             continue
+        replies = _wait(thiqa, received.message)
         if replies is None:
             err.print("[yellow]Stored, but not answered yet; write again in a moment.[/]")
             continue
-        thiqa.outbox.collected([reply.id for reply in replies], thiqa.services.clock())
+        with suppress(StorageUnavailable):
+            thiqa.outbox.collected([reply.id for reply in replies], thiqa.services.clock())
         buttons = [button for reply in replies for button in reply.buttons]
         _show(replies, explain)
         if not replies:
@@ -189,9 +221,10 @@ def _converse(thiqa: Thiqa, sender: str, explain: bool) -> None:
 def _wait(thiqa: Thiqa, message: Any) -> list[Message] | None:
     deadline = time.monotonic() + thiqa.settings.turn_timeout + 5
     while time.monotonic() < deadline:
-        replies = thiqa.inbox.replies(message)
-        if replies is not None:
-            return replies
+        with suppress(StorageUnavailable):  # the message is stored: a database that is away may come back in time
+            replies = thiqa.inbox.replies(message)
+            if replies is not None:
+                return replies
         time.sleep(0.02)
     return None
 
@@ -343,6 +376,7 @@ def demo_shop(
             port=port,
             log_config=None,
             access_log=False,
+            ws="none",  # as in `run`
         )
 
 

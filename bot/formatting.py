@@ -66,15 +66,19 @@ class Formatter:
         unit = _words()["currencies"].get(currency, {}).get("unit", {})
         return str(unit.get(self.language, currency))
 
-    def counted(self, n: int, unit: str) -> str:
-        """A number with its noun, in the genitive in Arabic: "يومين", "3 أيام", "11 يومًا"; "3 days".
+    def counted(self, n: int, unit: str, *, nominative: bool = False) -> str:
+        """A number with its noun: "يومين", "3 أيام", "11 يومًا"; "3 days". In Arabic as it stands after a preposition;
+        `nominative` where it stands alone or as subject ("يومان").
 
         `unit` is one of those in units.yml; another raises KeyError.
         """
-        return self._plural(_words()["units"][unit][self.language], n, self.number(n))
+        forms = _words()["units"][unit][self.language]
+        if nominative and "two_nominative" in forms:
+            forms = {**forms, "two": forms["two_nominative"]}
+        return self._plural(forms, n, self.number(n))
 
-    def days(self, n: int) -> str:
-        return self.counted(n, "day")
+    def days(self, n: int, *, nominative: bool = False) -> str:
+        return self.counted(n, "day", nominative=nominative)
 
     def day_range(self, shortest: int, longest: int) -> str:
         """ "من 1 إلى 3 أيام", "1 to 3 days"; one length alone where both are the same."""
@@ -190,7 +194,7 @@ class Formatter:
             key=lambda pair: (-pair[0], pair[1]),
         )
         lines = [
-            words["line"].format(product=name, months=self.counted(months, "month"))
+            words["line"].format(product=name, months=self.counted(months, "month", nominative=True))
             for months, name in covered[:_LONGEST_WARRANTY_LIST]
         ]
         if len(covered) > len(lines):

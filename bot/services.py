@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.conversations.model import Effect, Turn
+from bot.conversations.model import Turn
 from bot.conversations.ports import Clock, Wording
 from bot.customers.proof import ProofService
 from bot.handoff.service import HandoffService
@@ -16,8 +15,8 @@ from bot.orders.service import OrderService
 
 
 class EffectWriter(Protocol):
-    def write(self, turn: Turn, effects: Sequence[Effect]) -> None:
-        """Write effects at once; for actions outside a conversation's own turn."""
+    def write(self, turn: Turn) -> None:
+        """Write the turn's effects at once; for actions that run outside a conversation's own turn."""
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ class Settings(BaseSettings):
     """Each field is the environment variable `THIQA_<NAME>`; its description is the documentation."""
 
     home: Path = Field(Path("var"), description="State folder: database, model, caches, keys.")
-    database_url: str = Field(
-        "", description="SQLAlchemy URL; SQLite under THIQA_HOME when empty. PostgreSQL: postgresql://user@host/name"
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="SQLAlchemy URL; SQLite under THIQA_HOME when empty. PostgreSQL: postgresql://user@host/name",
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
@@ -38,7 +39,9 @@ class Settings(BaseSettings):
     )
     shop_token: SecretStr = Field(SecretStr(""), description="Bearer token towards that shop.")
     shop_timeout: float = Field(3.0, gt=0, le=30, description="Seconds to wait for one answer of the shop.")
-    alert_webhook_url: str = Field("", description="URL that receives a JSON POST when a customer waits for a person.")
+    alert_webhook_url: SecretStr = Field(
+        SecretStr(""), description="URL that receives a JSON POST when a customer waits for a person."
+    )
     alert_email: str = Field(
         "", description="Address that is mailed when a customer waits for a person; needs THIQA_SMTP_URL."
     )
@@ -81,7 +84,7 @@ class Settings(BaseSettings):
     @property
     def url(self) -> str:
         """The database URL in force."""
-        return self.database_url or f"sqlite:///{(self.home / 'thiqa.db').resolve()}"
+        return self.database_url.get_secret_value() or f"sqlite:///{(self.home / 'thiqa.db').resolve()}"
 
     @property
     def base_url(self) -> str:

@@ -54,14 +54,15 @@ def _summary(sender: str, head: Sequence[Event], slots: list[Slot]) -> list[Even
     then = DialogueStateTracker.from_events(sender, list(head), slots=slots)
     initial = {slot.name: slot.initial_value for slot in slots}
     at = head[-1].timestamp
+    # What a form asks for comes with its form; it also outlives one that a new session ended.
+    loop = then.active_loop if then.active_loop and then.active_loop.name else None
     changed = [
         SlotSet(name, slot.value, timestamp=at)
         for name, slot in then.slots.items()
-        if slot.value != initial.get(name) and name != REQUESTED_SLOT
+        if slot.value != initial.get(name) and not (loop and name == REQUESTED_SLOT)
     ]
     summary: list[Event] = [ActionExecuted(ACTION_LISTEN_NAME, timestamp=at), *changed]
-    loop = then.active_loop
-    if loop is None or not loop.name:
+    if loop is None:
         return summary
     trigger = _trigger(head, loop.name)
     if trigger is not None:

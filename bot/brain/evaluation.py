@@ -167,7 +167,8 @@ def evaluate(
             hits, expected_count, found_count = hits + met, expected_count + met + missing, found_count + met + extra
             if missing or extra:
                 row["predicted_entities"] = [
-                    {key: entity.get(key) for key in ("entity", "text", "value")} for entity in parsed["entities"]
+                    {key: entity.get(key) for key in ("entity", "text", "value")}
+                    for entity in parsed.get("entities") or []
                 ]
         if row:
             wrong.append({**line, **row})

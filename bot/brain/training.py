@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
+import io
+import os
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import structlog
 
+from bot.brain import progress
 from bot.errors import ConfigurationError
 from bot.settings import PROJECT
 
@@ -26,6 +31,7 @@ _INPUTS = (
     "bot/content/cities.yml",
 )
 _KEPT = 2
+_REMEDY = "Run `uv run rasa data validate` to see why."
 
 
 def fingerprint(project: Path = PROJECT) -> str:
@@ -78,21 +84,48 @@ def is_whole(path: Path) -> bool:
 def train(path: Path, announce: Callable[[str], None] = lambda text: None) -> None:
     """Train into `path`, which appears only when it is complete."""
     announce("Loading Rasa …")
+    os.environ["RASA_CACHE_DIRECTORY"] = str(
+        path.parent.parent / "cache" / "rasa"
+    )  # Rasa's default is shared by all who stand in this folder
+    os.environ["TQDM_DISABLE"] = "1"  # Rasa's own bars, one for each of its parts
+    from rasa.engine.training import graph_trainer
     from rasa.model_training import train as rasa_train
 
     part = path.with_name(f".{path.stem.removesuffix('.tar')}.part.tar.gz")
-    result = rasa_train(
-        domain=str(PROJECT / "domain.yml"),
-        config=str(PROJECT / "config.yml"),
-        training_files=[str(PROJECT / "data")],
-        output=str(part.parent),
-        fixed_model_name=part.name,
-    )
+    try:
+        graph_trainer.LoggingHook = _counting(graph_trainer.LoggingHook)
+        with contextlib.redirect_stdout(io.StringIO()):
+            result = rasa_train(
+                domain=str(PROJECT / "domain.yml"),
+                config=str(PROJECT / "config.yml"),
+                training_files=[str(PROJECT / "data")],
+                output=str(part.parent),
+                fixed_model_name=part.name,
+            )
+    except (Exception, SystemExit) as error:
+        log.error("model.training_failed", exc_info=error)
+        raise ConfigurationError("the training data", f"Rasa could not train on it ({error})", _REMEDY) from error
     if result.model is None:
-        raise ConfigurationError(
-            "the training data", "Rasa could not train on it", "Run `uv run rasa data validate` to see why."
-        )
+        raise ConfigurationError("the training data", "Rasa could not train on it", _REMEDY)
     Path(result.model).replace(path)
+
+
+def _counting(hook: Any) -> Any:
+    """Rasa's hook around each step of a training, telling how many are done."""
+    if hook.__name__ == "CountingHook":
+        return hook
+
+    class CountingHook(hook):  # type: ignore[misc]
+        def __init__(self, pruned_schema: Any) -> None:
+            super().__init__(pruned_schema)
+            self._done, self._total = 0, len(pruned_schema.nodes)
+
+        def on_after_node(self, *args: Any, **kwargs: Any) -> None:
+            super().on_after_node(*args, **kwargs)
+            self._done += 1
+            progress.tell("Training", self._done, self._total)
+
+    return CountingHook
 
 
 @contextmanager

@@ -32,6 +32,8 @@ class DomainWording:
         """Read the responses of domain.yml. Raises ConfigurationError."""
         try:
             responses = yaml.load(path.read_text("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))["responses"]
+            if not isinstance(responses, Mapping):
+                raise TypeError(type(responses))
         except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
             raise ConfigurationError(
                 str(path), f"its responses cannot be read ({type(error).__name__})", "Restore or correct it."
@@ -70,7 +72,9 @@ def fill(response: str, text: str, values: Mapping[str, Any]) -> str:
         return str(found)
 
     # Lines whose only value is empty disappear instead of leaving a gap.
-    return re.sub(r"\n{3,}", "\n\n", _PLACEHOLDER.sub(value, text)).strip()
+    lines = [(line, _PLACEHOLDER.sub(value, line)) for line in text.split("\n")]
+    kept = "\n".join(said for line, said in lines if said.strip() or not _PLACEHOLDER.search(line))
+    return re.sub(r"\n{3,}", "\n\n", kept).strip()
 
 
 class ResponseGenerator(NaturalLanguageGenerator):

@@ -10,6 +10,7 @@ from anyio import to_thread
 
 from bot.conversations.inbox import Inbox
 from bot.conversations.model import Message, MessageId
+from bot.errors import StorageUnavailable
 
 _POLL = 0.25
 
@@ -30,7 +31,10 @@ class DoneSignals:
                 loop.call_soon_threadsafe(event.set)
 
     async def replies(self, inbox: Inbox, message: MessageId, timeout: float) -> Sequence[Message] | None:
-        """The replies to `message` as soon as its turn is done; None when that takes longer than `timeout` seconds."""
+        """The replies to `message` as soon as its turn is done; None when that takes longer than `timeout` seconds.
+
+        The message is stored already, so a database that is away meanwhile only makes the wait longer.
+        """
         loop, event = asyncio.get_running_loop(), asyncio.Event()
         entry = (loop, event)
         with self._lock:
@@ -38,7 +42,10 @@ class DoneSignals:
         deadline = loop.time() + timeout
         try:
             while True:
-                replies = await to_thread.run_sync(inbox.replies, message)
+                try:
+                    replies = await to_thread.run_sync(inbox.replies, message)
+                except StorageUnavailable:
+                    replies = None
                 if replies is not None:
                     return replies
                 left = deadline - loop.time()

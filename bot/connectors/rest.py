@@ -24,7 +24,7 @@ from bot.errors import MessageRefused, StorageUnavailable
 log = structlog.get_logger()
 
 CHANNEL = "rest"
-MAX_BODY = 1_000_000
+MAX_BODY = 1_500_000  # 100,000 characters at most 12 bytes each, as JSON may write an emoji
 _STATUS = {"invalid": 422, "flood": 429}
 _DATABASE_RETRY = 5
 
@@ -58,7 +58,6 @@ def create_router(
         try:
             inbound = _inbound(await _body(request))
             received = await to_thread.run_sync(inbox.receive, inbound)
-            replies = await signals.replies(inbox, received.message, timeout)
         except _Bad as bad:
             return _error(bad.status, "invalid", str(bad))
         except MessageRefused as refused:
@@ -72,6 +71,7 @@ def create_router(
                 "The message was not stored. Send it again in a few seconds.",
                 {"Retry-After": str(_DATABASE_RETRY)},
             )
+        replies = await signals.replies(inbox, received.message, timeout)
         if replies is None:
             return _error(
                 504,

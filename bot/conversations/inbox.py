@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from bot.conversations.intake import clean
@@ -13,7 +14,7 @@ from bot.errors import MessageRefused
 TOO_LONG = '/notice{"notice": "too_long"}'
 EMPTY = '/notice{"notice": "empty"}'
 STALE_BUTTON = '/notice{"notice": "stale_button"}'
-BUTTON_PREFIX = "b."
+_BUTTON = re.compile(r"b\.[0-9a-f]{14}")
 _LONGEST_ADDRESS = 255
 
 
@@ -26,11 +27,14 @@ class Inbox:
         self._store, self._clock, self._max_pending, self._wake = store, clock, max_pending, wake
 
     def receive(self, inbound: Inbound) -> Received:
-        """Store a message. Raises MessageRefused (`invalid`, `flood`) or StorageUnavailable; then nothing was stored."""
+        """Store a message.
+
+        Raises MessageRefused (`invalid`, `flood`) or StorageUnavailable; then nothing was stored.
+        """
         if not inbound.address or len(inbound.address) > _LONGEST_ADDRESS or not inbound.address.isprintable():
             raise MessageRefused("invalid", f"the sender must be 1 to {_LONGEST_ADDRESS} printable characters")
-        if inbound.key is not None and not 0 < len(inbound.key) <= _LONGEST_ADDRESS:
-            raise MessageRefused("invalid", f"the message id must be 1 to {_LONGEST_ADDRESS} characters")
+        if inbound.key is not None and not (0 < len(inbound.key) <= _LONGEST_ADDRESS and inbound.key.isprintable()):
+            raise MessageRefused("invalid", f"the message id must be 1 to {_LONGEST_ADDRESS} printable characters")
         received = self._store.receive(inbound, self._read(inbound), self._clock(), self._max_pending)
         self._wake()
         return received
@@ -42,15 +46,15 @@ class Inbox:
 
     def _read(self, inbound: Inbound) -> Content:
         typed = inbound.text.strip()
-        if typed.startswith(BUTTON_PREFIX):
+        if _BUTTON.fullmatch(typed):
             button = self._store.offered(inbound.channel, inbound.address, typed)
             if button:
                 return Content(button.title, button.payload, {"button": button.id})
-            if len(typed) == 16 and typed[2:].isalnum():
-                return Content(typed, STALE_BUTTON)
+            return Content(typed, STALE_BUTTON)
         text = clean(inbound.text)
+        meta = {name: True for name in ("cut", "masked") if getattr(text, name)}
         if text.cut:
-            return Content(text.text, TOO_LONG, {"cut": True})
+            return Content(text.text, TOO_LONG, meta)
         if not text.text:
             return Content("", EMPTY)
-        return Content(text.text, meta={"masked": True} if text.masked else {})
+        return Content(text.text, meta=meta)

@@ -101,10 +101,13 @@ class TurnStore(Transcript, Protocol):
         """Store a message, making its conversation if need be. Raises MessageRefused(`flood`)."""
 
     def claim(self, worker: str, now: datetime, lease_until: datetime) -> Claimed | None:
-        """Take the oldest unanswered message of a conversation that nobody holds, and the lease on its conversation."""
+        """Take the oldest unanswered message of a conversation that nobody holds, and the lease on its conversation.
+
+        A worker holds one lease at a time: one that it could not give back is free to it again.
+        """
 
     def renew(self, worker: str, lease_until: datetime) -> None:
-        """Prolong every lease this worker holds."""
+        """Prolong the lease this worker holds."""
 
     def commit(self, worker: str, claimed: Claimed, replies: Sequence[Reply], now: datetime) -> None:
         """End the turn: replies, effects, memory, outbox and inbox together, and give the lease back.
@@ -112,8 +115,11 @@ class TurnStore(Transcript, Protocol):
         Raises LeaseLost or OwnerChanged; then nothing was written.
         """
 
-    def release(self, worker: str, conversation: ConversationId, retry_at: datetime | None = None) -> None:
-        """Give a lease back without an answer; the message is tried again, not before `retry_at`."""
+    def release(self, worker: str, claimed: Claimed, retry_at: datetime | None = None, *, counted: bool = True) -> None:
+        """Give a lease back without an answer; the message is tried again, not before `retry_at`.
+
+        Not `counted`: the message was not to blame, so this attempt is forgotten.
+        """
 
     def conversation(self, conversation: ConversationId) -> Conversation | None:
         """The conversation, or None."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
-from bot.conversations.model import MessageId, Owner, Reply
+from bot.conversations.model import MessageId, Owner, Reply, Turn
 from bot.conversations.ports import Assistant, Claimed, Clock, PeopleDesk, TurnStore, Wording
 from bot.errors import AssistantFailed, Conflict, StorageUnavailable
 
@@ -21,6 +21,7 @@ log = structlog.get_logger()
 LEASE = timedelta(seconds=15)
 MAX_ATTEMPTS = 3
 _RETRY = timedelta(seconds=1)
+_LONGEST_RETRY = timedelta(minutes=1)
 
 
 class TurnRunner:
@@ -66,15 +67,15 @@ class TurnRunner:
         except Conflict as conflict:
             # Somebody took the conversation over or was faster: what we thought is void, the stored state decides.
             log.info("turn.discarded", conversation=conversation, reason=type(conflict).__name__)
-            self._store.release(self._worker, conversation)
-            return True
-        except AssistantFailed:
-            log.exception("turn.failed", conversation=conversation, attempt=claimed.attempt)
-            self._store.release(self._worker, conversation)
+            self._store.release(self._worker, claimed, counted=False)
             return True
         except StorageUnavailable as error:
             log.warning("turn.storage_unavailable", conversation=conversation, reason=str(error))
-            self._store.release(self._worker, conversation, self._clock() + _RETRY)
+            self._store.release(self._worker, claimed, self._clock() + _RETRY, counted=False)
+            return True
+        except Exception:
+            log.exception("turn.failed", conversation=conversation, attempt=claimed.attempt)
+            self._store.release(self._worker, claimed, self._retry_at(claimed))
             return True
         self._observe("turn", time.perf_counter() - started)
         self._observe("wait", (now - claimed.turn.message.at).total_seconds())
@@ -85,9 +86,10 @@ class TurnRunner:
 
     def _think(self, claimed: Claimed) -> Sequence[Reply]:
         turn = claimed.turn
+        given_up = claimed.attempt > self._max_attempts
         if turn.conversation.owner is not Owner.BOT:
-            return self._desk.while_waiting(turn, turn.conversation.language)
-        if claimed.attempt > self._max_attempts:
+            return self._to_people(turn, given_up)
+        if given_up:
             # It failed, or took the process with it, several times: stop trying, say so, and fetch a person.
             log.error("turn.given_up", conversation=turn.conversation.id, attempts=claimed.attempt - 1)
             self._desk.assistant_failed(turn)
@@ -98,3 +100,21 @@ class TurnRunner:
         if turn.message.meta.get("masked"):
             return [self._wording.say("utter_number_masked", turn.conversation.language), *replies]
         return replies
+
+    def _to_people(self, turn: Turn, given_up: bool) -> Sequence[Reply]:
+        try:
+            return self._desk.while_waiting(turn, turn.conversation.language)
+        except StorageUnavailable:
+            raise
+        except Exception:
+            if not given_up:
+                raise
+            # The message is in the log, where people read it; that the customer hears nothing must not block the next.
+            log.exception("turn.unacknowledged", conversation=turn.conversation.id)
+            turn.effects.clear()
+            return []
+
+    def _retry_at(self, claimed: Claimed) -> datetime | None:
+        """At once while the message may still be answered; where not even giving up works, later and later."""
+        beyond = claimed.attempt - self._max_attempts
+        return None if beyond <= 0 else self._clock() + min(_LONGEST_RETRY, _RETRY * 2 ** min(beyond - 1, 10))

@@ -77,13 +77,18 @@ def proves(given: str, contact: Contact) -> bool:
     digits = "".join(str(unicodedata.digit(c)) for c in given if c.isdigit())
     if len(digits) == 4:
         return contact.phone.endswith(digits)
-    if len(digits) < 7 or re.search(r"[^\d\s()+\-./]", unicodedata.normalize("NFKC", given)):
+    plain = unicodedata.normalize("NFKC", given)
+    if len(digits) < 7 or re.search(r"[^\d\s()+\-\u2010-\u2015./]", plain):
         return False
     if digits == contact.phone.lstrip("+"):
         return True
     try:
         known = phonenumbers.parse(contact.phone)
-        typed = phonenumbers.parse(("+" if "+" in given else "") + digits, phonenumbers.region_code_for_number(known))
+        if "+" in plain:
+            digits = "+" + digits
+        elif digits.startswith("00"):  # the prefix abroad, whatever is dialled in the number's own country
+            digits = "+" + digits[2:]
+        typed = phonenumbers.parse(digits, phonenumbers.region_code_for_number(known))
     except phonenumbers.NumberParseException:
         return False
     return (known.country_code, known.national_number) == (typed.country_code, typed.national_number)

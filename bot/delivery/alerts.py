@@ -23,16 +23,21 @@ class WebhookAlert:
 
     def send(self, outgoing: Outgoing) -> None:
         try:
-            answer = requests.post(
-                self._url, json={"id": outgoing.id, **outgoing.body}, timeout=_TIMEOUT, allow_redirects=False
-            )
+            # stream: the body is not read, however long or slow it is
+            with requests.post(
+                self._url,
+                json={"id": outgoing.id, **outgoing.body},
+                timeout=_TIMEOUT,
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                status, wait = answer.status_code, answer.headers.get("Retry-After", "")
         except requests.RequestException as error:
             raise TryAgain(type(error).__name__) from error
-        if answer.status_code == 429 or answer.status_code >= 500:
-            wait = answer.headers.get("Retry-After", "")
-            raise TryAgain(f"HTTP {answer.status_code}", float(wait) if wait.isdigit() else None)
-        if answer.status_code >= 300:
-            raise Undeliverable(f"HTTP {answer.status_code}")
+        if status == 429 or status >= 500:
+            raise TryAgain(f"HTTP {status}", float(wait) if wait.isdecimal() else None)
+        if status >= 300:
+            raise Undeliverable(f"HTTP {status}")
 
 
 class EmailAlert:
@@ -52,7 +57,9 @@ class EmailAlert:
         try:
             self._deliver(mail)
         except smtplib.SMTPRecipientsRefused as error:
-            raise Undeliverable("recipient refused") from error
+            if all(code >= 500 for code, _ in error.recipients.values()):
+                raise Undeliverable("recipient refused") from error
+            raise TryAgain("recipient refused for now") from error  # greylisting
         except (OSError, smtplib.SMTPException) as error:
             raise TryAgain(type(error).__name__) from error
 
@@ -65,6 +72,10 @@ class EmailAlert:
         with server:
             if self._server.scheme == "smtp" and server.has_extn("starttls"):
                 server.starttls(context=ssl.create_default_context())
+            elif self._server.username and self._server.scheme == "smtp":
+                raise Undeliverable(
+                    "the mail server offers no encryption for the password; use smtps:// or one that does"
+                )
             if self._server.username:
                 server.login(unquote(self._server.username), unquote(self._server.password or ""))
             server.send_message(mail)

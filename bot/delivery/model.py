@@ -26,5 +26,6 @@ class Outgoing:
 
 
 def next_attempt(attempts: int, now: datetime, retry_after: float | None = None) -> datetime:
-    """When to try again after `attempts` failures: 2 s doubling to 10 minutes, or as long as the receiver asks."""
-    return now + timedelta(seconds=max(retry_after or 0.0, min(600.0, 2.0 * 2 ** min(attempts - 1, 10))))
+    """When to try again after `attempts` failures: 2 s, doubling to 10 minutes, or as asked, at most a day."""
+    asked = min(retry_after or 0.0, TOO_LATE.total_seconds())
+    return now + timedelta(seconds=max(asked, min(600.0, 2.0 * 2 ** min(attempts - 1, 10))))

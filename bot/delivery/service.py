@@ -19,7 +19,8 @@ from bot.errors import ThiqaError
 
 log = structlog.get_logger()
 
-HOLD = timedelta(seconds=60)  # longer than any sender's own time-outs
+HOLD = timedelta(seconds=60)
+LONGEST_SEND = timedelta(seconds=30)  # what a sender may take for one message
 BATCH = 20
 
 
@@ -37,7 +38,7 @@ class TryAgain(ThiqaError):
 
 class Sender(Protocol):
     def send(self, outgoing: Outgoing) -> None:
-        """Deliver within 30 seconds, or raise TryAgain or Undeliverable. Anything else raised counts as TryAgain."""
+        """Deliver within LONGEST_SEND, or raise TryAgain or Undeliverable. Anything else raised counts as TryAgain."""
 
 
 class OutboxStore(Protocol):
@@ -62,6 +63,8 @@ class Dispatcher:
         now = self._clock()
         rows = self._outbox.take_due(list(self._senders), now, now + HOLD, BATCH)
         for row in rows:
+            if self._clock() > now + HOLD - LONGEST_SEND:
+                break  # slow receivers ate the time; the rest is due again when our hold ends
             self._deliver(row)
         return len(rows)
 

@@ -14,6 +14,7 @@ import phonenumbers
 
 from bot.conversations.model import Button, ConversationId, Effect, Owner, OwnerChange, Reply, Turn
 from bot.conversations.ports import Wording
+from bot.errors import ShopError
 from bot.formatting import Formatter
 from bot.handoff.model import (
     ContactLeft,
@@ -28,7 +29,7 @@ from bot.orders.ports import OrderBackend
 
 BACK_TO_BOT = "/back_to_bot"
 
-_EMAIL = re.compile(r"[\w.+\-]+@[\w\-]+\.[\w.\-]*\w")
+_EMAIL = re.compile(r"(?<![\w.+\-])[\w.+\-]+@[\w\-]+\.[\w.\-]*\w")
 
 
 class HandoffRecords(Protocol):
@@ -70,8 +71,14 @@ class HandoffService:
         self.ask(turn, Reason.ERROR)
 
     def announcement(self, now: datetime, language: str) -> tuple[str, dict[str, str]]:
-        """The response that tells the real state, and its values: (key, values). Raises ShopError."""
-        store = self._shop.store()
+        """The response that tells the real state, and its values: (key, values).
+
+        A shop that cannot be asked for its hours keeps nobody from a person: then nothing is said of hours.
+        """
+        try:
+            store = self._shop.store()
+        except ShopError:
+            return "utter_handoff_hours_unknown", {}
         figures = Formatter(language)
         values = {"support_hours": figures.hours(store.support_hours)}
         if not store.support_hours.open_at(now, store.timezone):
@@ -79,7 +86,7 @@ class HandoffService:
         ahead = self._records.waiting_ahead(None)
         if ahead == 0:
             return "utter_handoff_open_first", values
-        return "utter_handoff_open", {**values, "ahead": figures.counted(ahead, "conversation")}
+        return "utter_handoff_open", {**values, "ahead": figures.counted(ahead, "conversation", nominative=True)}
 
     def while_waiting(self, turn: Turn, language: str) -> list[Reply]:
         """Answer a message that came while the customer waits: the way back, a contact, or one acknowledgement."""

@@ -8,7 +8,7 @@ from datetime import date
 
 from bot.formatting import Formatter
 from bot.orders import policy
-from bot.orders.model import Customer, Money, Order, OrderStatus, Policies, Refund, Shipment, Store
+from bot.orders.model import UNDER_WAY, Customer, Money, Order, OrderStatus, Policies, Refund, Shipment, Store
 from bot.orders.policy import Verdict
 
 Value = str  # a value whose text begins with "label_" is itself a response
@@ -55,7 +55,9 @@ class OrderAnswers:
         if order.status is OrderStatus.DELIVERED and order.delivered_on:
             values = {**base, "delivered": self._date(order.delivered_on)}
             if late:
-                return [Line("utter_order_delivered_late", {**values, "days_late": self._f.days(late)})]
+                return [
+                    Line("utter_order_delivered_late", {**values, "days_late": self._f.days(late, nominative=True)})
+                ]
             return [Line("utter_order_delivered", values)]
         if order.status is OrderStatus.CANCELLED and order.cancelled_on:
             return [
@@ -71,13 +73,14 @@ class OrderAnswers:
                 *self._refund_lines(order),
             ]
         if order.status is OrderStatus.DELIVERY_FAILED and order.shipment:
-            attempts = self._f.counted(max(1, order.shipment.failed_attempts), "attempt")
+            attempts = self._f.counted(max(1, order.shipment.failed_attempts), "attempt", nominative=True)
             return [
+                *([self._apology(order, late)] if late else []),
                 Line(
                     "utter_order_delivery_failed",
                     {**base, **self._carrier(order.shipment), "attempts": attempts},
                     person=True,
-                )
+                ),
             ]
         if late:
             return self._late(order, late)
@@ -91,18 +94,33 @@ class OrderAnswers:
                 Line("utter_order_shipped", {**base, **promised, **self._carrier(order.shipment), "shipped": shipped})
             ]
         # The shop told less than usual: say what is known.
-        return [Line("utter_order_status", {**base, "status_words": self._status_words(order)})]
+        known = Line("utter_order_status", {**base, "status_words": self._status_words(order)})
+        return [known, *self._refund_lines(order)]
 
     def _late(self, order: Order, late: int) -> list[Line]:
-        base = {**self._base(order), **self._promised(order), "days_late": self._f.days(late)}
-        base.pop("promised_words")
-        shipment = order.shipment
+        base, shipment, apology = self._base(order), order.shipment, self._apology(order, late)
+        values = {**apology.values, **base}
+        if order.status in (OrderStatus.PROCESSING, OrderStatus.PACKED):
+            return [Line("utter_order_late_unshipped", values, person=True)]
         if shipment is None:
-            return [Line("utter_order_late_unshipped", base, person=True)]
-        told = Line("utter_order_shipped_late", {**base, **self._carrier(shipment)}, person=True)
+            known = {**base, "status_words": self._status_words(order)}
+            return [apology, Line("utter_order_status", known, person=True)]
+        if order.status is OrderStatus.OUT_FOR_DELIVERY:
+            return [apology, Line("utter_order_out_for_delivery", {**base, **self._carrier(shipment)})]
+        told = Line("utter_order_shipped_late", {**values, **self._carrier(shipment)}, person=True)
         if shipment.last_scan_on is None:
             return [told]
         return [told, Line("utter_last_scan", {"date": self._date(shipment.last_scan_on)})]
+
+    def _apology(self, order: Order, late: int) -> Line:
+        """Goes before the line that tells where a late order is."""
+        assert order.promised_on  # or it could not be late
+        values = {
+            "order_number": order.number,
+            "promised": self._date(order.promised_on),
+            "days_late": self._f.days(late, nominative=True),
+        }
+        return Line("utter_order_late", values)
 
     # -- money back ----------------------------------------------------------------------------------------------------
 
@@ -119,12 +137,18 @@ class OrderAnswers:
         values = {"amount": self._money(Money(refund.amount, order.currency)), "method": _method(refund)}
         if refund.paid_on:
             return [Line("utter_refund_paid", {**values, "paid": self._date(refund.paid_on)})]
-        if refund.due_on is None or refund.started_on is None:
+        if refund.due_on is None:
             return [Line("utter_refund_no_date", values)]
         due = {**values, "due": self._date(refund.due_on)}
         late = policy.refund_days_late(refund, self._today)
         if late:
-            return [Line("utter_refund_pending_late", {**due, "days_late": self._f.days(late)}, person=True)]
+            return [
+                Line(
+                    "utter_refund_pending_late", {**due, "days_late": self._f.days(late, nominative=True)}, person=True
+                )
+            ]
+        if refund.started_on is None:
+            return [Line("utter_refund_due", due)]
         return [Line("utter_refund_pending", {**due, "started": self._date(refund.started_on)})]
 
     # -- wishes and complaints about one order -------------------------------------------------------------------------
@@ -147,7 +171,7 @@ class OrderAnswers:
             return [Line("utter_cancel_already", {"order_number": order.number}), *self._refund_lines(order)]
         if verdict is Verdict.POSSIBLE:
             return [Line("utter_cancel_possible", {"order_number": order.number}, person=True)]
-        if order.status in (OrderStatus.SHIPPED, OrderStatus.OUT_FOR_DELIVERY):
+        if order.status in UNDER_WAY:
             return [
                 Line(
                     "utter_cancel_too_late",
@@ -173,6 +197,9 @@ class OrderAnswers:
         verdict = policy.returning(order, self._policies, self._today)
         if verdict is Verdict.ALREADY:
             return self.status(order)
+        if verdict is Verdict.NOT_YET and order.status is OrderStatus.DELIVERED:
+            # On a day that the shop does not tell: whether it is too late is for a person to see.
+            return [*self.status(order), Line("utter_offer_person", person=True)]
         if verdict is Verdict.NOT_YET:
             values = {"order_number": order.number, "status_words": self._status_words(order)}
             return [Line("utter_return_not_delivered", values, person=True)]
@@ -198,8 +225,8 @@ class OrderAnswers:
             Line(
                 "utter_points",
                 {
-                    "points": self._f.counted(customer.points, "point"),
-                    "tier": f"label_tier_{tier[-1].id}" if tier else "label_tier_basic",
+                    "points": self._f.counted(customer.points, "point", nominative=True),
+                    "tier": _tier(tier[-1].id if tier else "basic"),
                     "worth": self._money(worth),
                 },
             )
@@ -240,6 +267,11 @@ class OrderAnswers:
 
     def _status_words(self, order: Order) -> Value:
         return f"label_status_{order.status.value}"
+
+
+def _tier(tier: str) -> Value:
+    """A shop may have tiers of its own; their names are said as they are."""
+    return f"label_tier_{tier}" if tier in ("basic", "silver", "gold", "vip") else tier
 
 
 def _method(refund: Refund) -> Value:

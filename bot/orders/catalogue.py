@@ -21,6 +21,12 @@ def _words(text: str) -> set[str]:
     return {_PREFIX.sub("", word) for word in _WORD.findall(normalize(text))} - _FILLER
 
 
+def _pairs(text: str) -> dict[str, tuple[str, str]]:
+    """Neighbours written as one word ("powerbank"), each with the two it is made of."""
+    words = [_PREFIX.sub("", word) for word in _WORD.findall(normalize(text))]
+    return {one + other: (one, other) for one, other in zip(words, words[1:], strict=False)}
+
+
 def _alike(one: str, other: str) -> bool:
     """The same word, or one with a short ending more: plural, feminine, possessive."""
     if one == other:
@@ -39,8 +45,9 @@ def find_products(text: str, products: Sequence[Product], limit: int = 3) -> lis
         share = 0.0
         for name in product.name.values():
             words = _words(name)
-            hits = sum(any(_alike(word, other) for other in asked) for word in words)
-            share = max(share, hits / len(words) if words else 0.0)
+            hits = {word for word in words if any(_alike(word, other) for other in asked)}
+            hits |= {word for pair, both in _pairs(name).items() if pair in asked for word in both}
+            share = max(share, len(hits & words) / len(words) if words else 0.0)
         if share >= 0.2:
             scored.append((share, product))
     scored.sort(key=lambda pair: -pair[0])

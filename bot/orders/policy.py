@@ -7,11 +7,13 @@ from enum import Enum
 
 from bot.orders.model import UNDER_WAY, Order, OrderStatus, Policies, Refund
 
+_CALLED_OFF = (OrderStatus.CANCELLED, OrderStatus.RETURNED, OrderStatus.REFUND_PENDING, OrderStatus.REFUNDED)
+
 
 class Verdict(str, Enum):
     POSSIBLE = "possible"
     TOO_LATE = "too_late"
-    ALREADY = "already"  # it is done already (cancelled)
+    ALREADY = "already"  # it is done already: cancelled, or sent back
     NOT_YET = "not_yet"  # nothing was delivered that could go back
 
 
@@ -38,7 +40,8 @@ def refund_days_late(refund: Refund, today: date) -> int:
 def _until(order: Order, last: OrderStatus) -> Verdict:
     if order.status is OrderStatus.CANCELLED:
         return Verdict.ALREADY
-    if order.status in UNDER_WAY and UNDER_WAY.index(order.status) <= UNDER_WAY.index(last):
+    steps = (*UNDER_WAY, OrderStatus.DELIVERED)
+    if order.status in UNDER_WAY and last in steps and steps.index(order.status) <= steps.index(last):
         return Verdict.POSSIBLE
     return Verdict.TOO_LATE
 
@@ -62,7 +65,7 @@ def last_exchange_day(order: Order, policies: Policies) -> date | None:
 
 
 def returning(order: Order, policies: Policies, today: date) -> Verdict:
-    if order.status in (OrderStatus.RETURNED, OrderStatus.REFUND_PENDING, OrderStatus.REFUNDED):
+    if order.status in _CALLED_OFF:
         return Verdict.ALREADY
     last = last_return_day(order, policies)
     if order.status is not OrderStatus.DELIVERED or last is None:

@@ -54,10 +54,10 @@ class Loop:
                 failures += 1
                 worked = False
                 log.warning("loop.storage_unavailable", loop=self._name, reason=str(error))
-            except Exception:
+            except BaseException:  # a library's SystemExit would end the thread without a word
                 failures += 1
                 worked = False
                 log.exception("loop.failed", loop=self._name)
             if not worked and not self._stop.is_set():
-                pause = min(_LONGEST_PAUSE, self._idle * 2**failures) if failures else self._idle
+                pause = min(_LONGEST_PAUSE, self._idle * 2 ** min(failures, 10)) if failures else self._idle
                 self._wake.wait(pause)

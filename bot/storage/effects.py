@@ -100,7 +100,7 @@ def _(effect: HandoffAsked, c: Connection, turn: Turn) -> None:
         c.execute(
             t.outbox.insert().values(
                 channel=channel,
-                address="merchant",
+                address=turn.conversation.id,
                 conversation_id=turn.conversation.id,
                 body={"event": "handoff.asked", "reason": effect.reason.value, "asked_at": turn.now.isoformat()},
                 attempts=0,

@@ -9,14 +9,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.conversations.model import Author, ConversationId, Effect, Owner, Turn
+from bot.conversations.model import Author, ConversationId, Owner
 from bot.customers.proof import Failures, Proof
 from bot.errors import OwnerChanged
 from bot.handoff.model import Handoff, HandoffId, QueueEntry, Reason
 from bot.orders.model import CustomerId, OrderNumber
 from bot.storage import tables as t
 from bot.storage.database import Database
-from bot.storage.effects import apply, count
+from bot.storage.effects import count
 
 
 class SqlProofRecords:
@@ -137,15 +137,3 @@ class SqlUnansweredQuestions:
                 sa.select(t.unanswered_questions).order_by(t.unanswered_questions.c.id.desc()).limit(limit)
             ).all()
         return [UnansweredQuestion(r.text, r.language, r.nearest, r.at) for r in rows]
-
-
-class SqlEffects:
-    """Writes effects outside a conversation's turn, for actions that run in Rasa's own action server."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
-
-    def write(self, turn: Turn, effects: Sequence[Effect]) -> None:
-        with self._db.write() as c:
-            for effect in effects:
-                apply(effect, c, turn)

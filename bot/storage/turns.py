@@ -79,7 +79,11 @@ class SqlTurnStore:
             return Received(InboxId(row.inserted_primary_key[0]), conversation, message, new=True)
 
     def claim(self, worker: str, now: datetime, lease_until: datetime) -> Claimed | None:
-        free = sa.or_(t.conversations.c.lease_until.is_(None), t.conversations.c.lease_until < now)
+        free = sa.or_(
+            t.conversations.c.lease_until.is_(None),
+            t.conversations.c.lease_until < now,
+            t.conversations.c.lease_owner == worker,
+        )
         due = sa.or_(t.conversations.c.retry_at.is_(None), t.conversations.c.retry_at <= now)
         oldest = (
             sa.select(t.inbox.c.id, t.conversations)
@@ -96,7 +100,7 @@ class SqlTurnStore:
             if found is None:
                 return None
             conversation = ConversationId(found.id_1)
-            # The row was found free; another worker's commit may have landed between, so take its first open message now.
+            # It was found free; another worker's commit may have landed between, so take its first open message now.
             item = c.execute(
                 sa.select(t.inbox)
                 .where(t.inbox.c.conversation_id == conversation, t.inbox.c.done_at.is_(None))
@@ -168,13 +172,15 @@ class SqlTurnStore:
                 trace = turn.trace if place == 0 else {}
                 self._say(c, turn, reply, now, {**trace, "response": reply.response, "source": reply.source})
 
-    def release(self, worker: str, conversation: ConversationId, retry_at: datetime | None = None) -> None:
+    def release(self, worker: str, claimed: Claimed, retry_at: datetime | None = None, *, counted: bool = True) -> None:
         with self._db.write() as c:
-            c.execute(
+            held = c.execute(
                 t.conversations.update()
-                .where(t.conversations.c.id == conversation, t.conversations.c.lease_owner == worker)
+                .where(t.conversations.c.id == claimed.turn.conversation.id, t.conversations.c.lease_owner == worker)
                 .values(lease_owner=None, lease_until=None, retry_at=retry_at)
             )
+            if held.rowcount == 1 and not counted:
+                c.execute(t.inbox.update().where(t.inbox.c.id == claimed.inbox_id).values(attempts=claimed.attempt - 1))
 
     def conversation(self, conversation: ConversationId) -> Conversation | None:
         with self._db.read() as c:
@@ -221,6 +227,27 @@ class SqlTurnStore:
                 sa.select(t.conversations.c.owner, sa.func.count()).group_by(t.conversations.c.owner)
             ).all()
         return {owner: count for owner, count in rows}
+
+    def write(self, turn: Turn) -> None:
+        """Write the effects of a turn that did not come through the inbox: Rasa's own commands have none."""
+        conversation, now = turn.conversation, turn.now
+        with self._db.write() as c:
+            insert_ignore(
+                c,
+                t.conversations,
+                id=conversation.id,
+                channel=conversation.channel,
+                address=conversation.address,
+                owner=Owner.BOT.value,
+                language=conversation.language,
+                last_number=0,
+                opted_out=False,
+                created_at=now,
+                active_at=now,
+            )
+            self._append(c, conversation.id, turn.message.id, Author.CUSTOMER, turn.message.text, now)
+            for effect in turn.effects:
+                apply(effect, c, turn)
 
     # -- inside a transaction ------------------------------------------------------------------------------------------
 
@@ -278,11 +305,12 @@ class SqlTurnStore:
         conversation = turn.conversation
         meta = {key: value for key, value in meta.items() if value is not None}
         self._append(c, conversation.id, message, Author.BOT, reply.text, now, turn.message.id, meta)
-        for place, button in enumerate(reply.buttons):
+        offered = [Button("b." + uuid.uuid4().hex[:14], button.title, button.payload) for button in reply.buttons]
+        for place, button in enumerate(offered):
             c.execute(
                 t.buttons.insert().values(
                     conversation_id=conversation.id,
-                    id="b." + uuid.uuid4().hex[:14],
+                    id=button.id,
                     message_id=message,
                     place=place,
                     title=button.title,
@@ -295,7 +323,7 @@ class SqlTurnStore:
                 address=conversation.address,
                 conversation_id=conversation.id,
                 message_id=message,
-                body={},
+                body={"text": reply.text, "buttons": [{"id": b.id, "title": b.title} for b in offered]},
                 attempts=0,
                 next_at=now,
                 created_at=now,

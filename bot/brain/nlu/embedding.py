@@ -17,9 +17,8 @@ from rasa.shared.nlu.constants import FEATURE_TYPE_SENTENCE, TEXT
 from rasa.shared.nlu.training_data.features import Features
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bot.brain import progress
 from bot.brain.encoder import EmbeddingCache, shared_encoder
 
 __all__ = ["SentenceEmbedding", "cache_folder"]
@@ -68,15 +67,12 @@ class SentenceEmbedding(DenseFeaturizer, GraphComponent):
         return messages
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
-        """Like `process`, through the disk cache and with a progress bar on stderr."""
+        """Like `process`, through the disk cache, telling how far it is."""
         spoken = [message for message in training_data.training_examples if message.get(TEXT)]
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True)) as progress:
-            task = progress.add_task("Reading the training messages", total=None, visible=False)
-            vectors = EmbeddingCache(shared_encoder(), cache_folder()).encode(
-                [str(message.get(TEXT)) for message in spoken],
-                lambda done, total: progress.update(task, completed=done, total=total, visible=True),
-            )
+        vectors = EmbeddingCache(shared_encoder(), cache_folder()).encode(
+            [str(message.get(TEXT)) for message in spoken],
+            lambda done, total: progress.tell("Reading the messages", done, total),
+        )
         self._add(spoken, vectors)
         return training_data
 

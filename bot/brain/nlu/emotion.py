@@ -84,7 +84,7 @@ class EmotionReader(GraphComponent, IntentClassifier):
                 dense = dense_rows(messages, sentence.features.shape[-1] if sentence is not None else 0)
                 self._mean = dense.mean(axis=0)
                 rows = self._join(texts, self._words.fit(texts), self._characters.fit(texts), dense)
-                self._model = LinearModel.fit(rows, emotions, self._config["strength"], balanced=True)
+                self._model = LinearModel.fit(rows, emotions, self._config["strength"], folds=2, balanced=True)
                 self._words.save(folder, "words")
                 self._characters.save(folder, "characters")
                 self._model.save(folder, "model")

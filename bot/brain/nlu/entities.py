@@ -43,6 +43,7 @@ _COUNTRIES = "SA EG AE JO KW MA LB QA BH OM IQ DZ TN PS YE LY SY SD".split()
 
 _MOBILE = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
+_SURROGATE = regex.compile("[\ud800-\udfff]")
 _EMAIL = regex.compile(r"[A-Za-z0-9][\w.+\-]*@[A-Za-z0-9][A-Za-z0-9.\-]*\.[A-Za-z]{2,}", regex.ASCII)
 _PHONE = regex.compile(r"(?<![\w#/.,@])(?:\+|00)?\(?\d(?:[ \-().\u00a0\u200e\u202a\u202c]{0,2}\d){7,14}(?![\d@])")
 _PHONE_CUE = regex.compile(
@@ -96,7 +97,7 @@ _NAMED_ORDER = regex.compile(
     r"ra2m|ra2am|ra9m|raqm|raqam|ra8m|rakm|nemra|nimra|n°|my|هوه|الي)){0,3}[\s:#.\-]{0,3}(?P<number>\d{3,10})(?![\d\p{L}%])",
     regex.IGNORECASE,
 )
-_BARE_ORDER = regex.compile(r"(?<![\d\p{Latin}.,+/\-@_])(?P<number>\d{4,8})(?![\d\p{Latin}@/_]|[.,:]\d)")
+_BARE_ORDER = regex.compile(r"(?<!\d:)(?<![\d\p{Latin}.,+/\-@_])(?P<number>\d{4,8})(?![\d\p{Latin}@/_]|[.,:]\d)")
 _NOT_AFTER = regex.compile(
     r"^\s{0,2}(?:m?ah|mAh|مل|ملي|ml|gb|tb|جيجا|قيقا|غيغا|واط|watts?|w\b|نقط|نقاط|نقطة|points?|pts|no2at|no2ta|n2at|mm|cm|سم\b|"
     r"kg|كيلو|جرام|غرام|يوم|ايام|أيام|days?|ساع|hours?|دقيق|min|%|٪|بالمي|بالمئ|الف|ألف|مليون|followers|مره|مرة|times)",
@@ -104,7 +105,8 @@ _NOT_AFTER = regex.compile(
 )
 _NOT_BEFORE = regex.compile(
     r"(?:شارع|بنايه|بناية|مبنى|مبني|عماره|عمارة|شقه|شقة|فيلا|بلوك|قطعه|قطعة|منزل|طريق|زنقه|زنقة|"
-    r"رمز|الكود|كود|بريدي|البريدي|ص\.?ب\.?|صندوق بريد|موديل|سنه|سنة|عام|otp|\bcode|\bpin|zip|postal|postcode|box|street|st\.|villa|building|bldg|block|apt|flat|"
+    r"(?:رمز|كود|الكود|الرمز) (?:ال)?(?:تحقق|تفعيل|تاكيد|تأكيد|دخول)|رمز|الكود|كود|بريدي|البريدي|ص\.?ب\.?|صندوق بريد|موديل|سنه|سنة|عام|otp|\bcode|\bpin|zip|postal|postcode|box|"
+    r"street|st\.|villa|building|bldg|block|apt|flat|"
     r"model|year|since|\bin|rue|balance|رصيدي|نقاطي|points)[\s:.،#\-]{0,3}(?:رقم|number|no\.?|is|هو)?[\s:.،#\-]{0,3}$",
     regex.IGNORECASE,
 )
@@ -147,8 +149,8 @@ def _cities() -> dict[str, list[str]]:
 
 def phone_number(written: str, sure: bool = True) -> str | None:
     """E.164 of a phone as customers write it, or None. Without a country it is the first of `_COUNTRIES` in which the
-    number is a mobile, or else a landline. `sure=False` (nothing says that it is a phone) asks for a leading +, 00 or 0, or a mobile of the
-    first country."""
+    number is a mobile, or else a landline. `sure=False` (nothing says that it is a phone) asks for a leading +, 00 or
+    0, or a number of the first country."""
     digits = regex.sub(r"[^\d+]", "", western_digits(written))
     if digits.startswith("00"):
         digits = "+" + digits[2:]
@@ -181,7 +183,7 @@ def phone_number(written: str, sure: bool = True) -> str | None:
     return None
 
 
-@Language.component("thiqa_norm")
+@Language.component("thiqa_norm")  # type: ignore[untyped-decorator]
 def _norm(doc: Doc) -> Doc:
     for token in doc:
         token.norm_ = normalize(token.text) or token.text
@@ -206,10 +208,12 @@ def _forms(word: str, article: bool = True) -> list[str]:
 
 
 def _pattern(words: list[str], article: bool) -> list[dict[str, Any]]:
-    """Token pattern of a phrase: prefixes on the first word, the article on the others."""
+    """Token pattern of a phrase: prefixes on the first word, the article on the others, an English plural."""
     first, *others = words
-    later = [{"NORM": {"IN": [word, "ال" + word] if _arabic(word) else [word]}} for word in others]
-    return [{"NORM": {"IN": _forms(first, article)}}, *later]
+    pattern = [_forms(first, article), *([word, "ال" + word] if _arabic(word) else [word] for word in others)]
+    if article and words[-1].isascii():
+        pattern[-1] = [*pattern[-1], words[-1] + "s"]
+    return [{"NORM": {"IN": forms}} for forms in pattern]
 
 
 class Extractor:
@@ -222,7 +226,7 @@ class Extractor:
         self._city_words: set[str] = set()  # first words, as they stand without prefixes
         self._product_words: set[str] = set()
         ruler = self._nlp.add_pipe("entity_ruler", config={"overwrite_ents": True})
-        ruler.add_patterns([*self._city_patterns(), *self._product_patterns(list(products))])  # type: ignore[attr-defined]
+        ruler.add_patterns([*self._city_patterns(), *self._product_patterns(list(products))])
         self._matcher = Matcher(self._nlp.vocab)
         words = _lexicon()
         self._numbers: dict[str, int] = {normalize(str(k)): int(v) for k, v in words["numbers"].items()}
@@ -303,7 +307,7 @@ class Extractor:
     def extract(self, text: str) -> list[Entity]:
         """All entities of `text` in the order they stand, none overlapping. Never raises; what follows the first
         `LONGEST` characters is not read."""
-        text = text[:LONGEST]
+        text = _SURROGATE.sub("\ufffd", text[:LONGEST])  # spaCy refuses halves of characters
         digits = western_digits(text)
         found = [*self._numeric(text, digits), *self._verbal(text)]
         found.sort(key=lambda entity: (_PRIORITY.index(entity.kind), entity.start - entity.end, entity.start))
@@ -373,11 +377,11 @@ class Extractor:
         for match, low, high in self._matcher(doc):
             kind = self._nlp.vocab.strings[match]
             span = doc[low:high]
-            count = self._count(span) if kind == "quantity" else normalize(span.text)
             start = span.start_char + (1 if regex.match(r"[لب](?:يوم|نهار)", span[0].norm_) else 0)
             start += 1 if kind == "date" and regex.match(r"[وف]ال", span[0].norm_) else 0
-            if count:
-                yield Entity(kind, start, span.end_char, text[start : span.end_char], count)
+            written = text[start : span.end_char]
+            if count := self._count(span) if kind == "quantity" else normalize(written):
+                yield Entity(kind, start, span.end_char, written, count)
         for place in products:  # "2 headphones", "عدد 3 عطور"
             if place and (number := self._small(doc[place - 1].norm_)):
                 token = doc[place - 1]
@@ -412,8 +416,8 @@ class Extractor:
         if doc[low].norm_ in ("ساعه", "ساعات", "بساعه", "لساعه", "وساعه") or regex.search(r"\d", before + after):
             return True
         return before in {"كم", "قديش", "اديش", "شحال", "هذي", "هلا", "كل"} or after in {
-            "كم", "كام", "قديش", "واحده", "ثنتين", "تنتين", "ثلاث", "تلاته", "ثلاثه", "اربع", "خمس", "خمسه", "ست", "سته", "سبع", "ثمان",
-            "تسع", "عشر", "عشره", "الان", "وحده",
+            "كم", "كام", "قديش", "واحده", "ثنتين", "تنتين", "ثلاث", "تلاته", "ثلاثه", "اربع", "خمس", "خمسه", "ست",
+            "سته", "سبع", "ثمان", "تسع", "عشر", "عشره", "الان", "وحده",
         }  # fmt: skip
 
     def _prefix(self, word: str, city: bool) -> int:

@@ -38,7 +38,7 @@ class SparseDenseIntentClassifier(GraphComponent, IntentClassifier):
             "strength": 0.5,  # inverse of the regularisation
             "dense_weight": 1.0,  # length of the sentence vector beside the n-grams' unit rows
             "sound_weight": 0.7,  # length of the rows that tell how words sound, so that Arabizi profits
-            "folds": 3,  # of the cross-validation that calibrates the probabilities
+            "folds": 2,  # of the cross-validation that calibrates the probabilities
             "ranking_length": 10,
         }
 

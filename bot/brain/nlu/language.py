@@ -163,7 +163,7 @@ class LanguageReader(GraphComponent, IntentClassifier):
 
     def fit(self, texts: list[str], varieties: list[str]) -> None:
         rows = hstack([self._words.fit(texts), self._characters.fit(texts)], format="csr")
-        self._model = LinearModel.fit(rows, varieties, self._config["strength"])
+        self._model = LinearModel.fit(rows, varieties, self._config["strength"], folds=2)
 
     def _rows(self, text: str) -> csr_matrix:
         return hstack([self._words.rows([text]), self._characters.rows([text])], format="csr")

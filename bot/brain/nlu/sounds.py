@@ -1,7 +1,7 @@
 """One spelling for the sounds of Arabic, whichever letters they are written in.
 
-`3ayez araga3 el gazma` and `عايز ارجع الجزمه` share no character, but nearly all consonants. Both become strings of Latin
-consonants here, sounds that Arabizi writes alike folded together. English comes out garbled, the same each time.
+`3ayez araga3 el gazma` and `عايز ارجع الجزمه` share no character, but nearly all consonants. Both become strings of
+Latin consonants here, sounds that Arabizi writes alike folded together. English comes out garbled, the same each time.
 """
 
 from __future__ import annotations
@@ -42,4 +42,4 @@ def _word(word: str) -> str:
     else:
         return word
     heard = _DOUBLED.sub(r"\1", heard)
-    return heard[:1] + _GLIDES.sub("", heard[1:])
+    return str(heard[:1] + _GLIDES.sub("", heard[1:]))

@@ -41,7 +41,7 @@ class ArabicTokenizer(Tokenizer):
         text = str(message.get(attribute))
         tokens = [
             Token(normalize(word.text) or word.text, word.idx, word.idx + len(word.text))
-            for word in blank_pipeline()(text[:LONGEST])
+            for word in blank_pipeline()(text[:LONGEST].encode("utf-16", "replace").decode("utf-16"))
             if not word.is_space
         ]
         return tokens or [Token(text, 0, len(text))]

@@ -1,0 +1,25 @@
+"""Fixtures that several folders of tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot import logs
+from bot.storage.database import Database
+from tests.databases import KINDS, migrated
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_as_in_production() -> None:
+    """Without it each logged exception is drawn with all its local variables, which takes seconds."""
+    logs.configure("INFO", "json")
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database of each kind in turn, migrated and empty."""
+    with migrated(request.param, tmp_path) as database:
+        yield database
