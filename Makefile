@@ -4,6 +4,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export TF_CPP_MIN_LOG_LEVEL := 3
 export RASA_TELEMETRY_ENABLED := false
 export SQLALCHEMY_SILENCE_UBER_WARNING := 1
+export OMP_WAIT_POLICY := passive
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
 
 .PHONY: run test test-fast lint bench install format clean

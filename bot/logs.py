@@ -6,6 +6,7 @@ import logging
 import sys
 import warnings
 from collections.abc import MutableMapping
+from types import FrameType
 from typing import Any
 
 import regex
@@ -39,6 +40,25 @@ def _mask_all(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Muta
     return event
 
 
+def _from_rasa() -> bool:
+    """Whether the event being processed was logged by Rasa: the first caller outside structlog and this module tells."""
+    frame: FrameType | None = sys._getframe(1)
+    name = __name__
+    while frame is not None and (name == __name__ or name.split(".")[0] == "structlog"):
+        frame = frame.f_back
+        name = str(frame.f_globals.get("__name__")) if frame else ""
+    return name.split(".")[0] in ("rasa", "rasa_sdk")
+
+
+def _tame_rasa(_logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Rasa's structured events carry message texts and slots: of a trouble only its name stays, the rest is dropped."""
+    if not _from_rasa():
+        return event
+    if name in ("debug", "info", "msg"):
+        raise structlog.DropEvent
+    return {"event": event.get("event"), "source": "rasa"}
+
+
 def configure(level: str, form: str) -> None:
     """Set up logging for this process; third-party loggers speak from WARNING on."""
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
@@ -55,7 +75,7 @@ def configure(level: str, form: str) -> None:
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
-        processors=[*shared, render],
+        processors=[_tame_rasa, *shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,

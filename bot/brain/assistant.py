@@ -28,7 +28,9 @@ from bot.text import normalize
 log = structlog.get_logger()
 
 _SALAM = re.compile(
-    r"\b(ال)?سلام\s*(و\s*)?عليكم|^السلام\b|\b(as+)?s?alam[ou]?\s*(3|a|e|o)?[ay]?l[ae]i?[yi]?k[ou]?m\b|\bsalam\s+3l[ae]?[iy]k[ou]m\b"
+    r"\b[وف]?(?:ال)?سلاا?م(?:وا?)?\s*(?:الله\s*)?(?:و\s*)?علي?ك(?:م|و|وم|مو|ن)?\b|^السلام\b"
+    # In Latin letters: "assalamu alaikum", "salam 3likom", "slm 3lkm", "essalem alaykoum".
+    r"|\b(?:[ae]s{0,2}[\s-]?)?ss?[ae]{0,2}l[ae]{0,2}m[aou]{0,2}n?[\s'-]*(?:[ou][\s-]+)?[3'`]?[ae]{0,2}l[aey]{0,3}[iy]?k[oue]{0,2}m\b"
 )
 
 

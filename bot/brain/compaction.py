@@ -3,7 +3,8 @@
 RulePolicy looks back only to the user message that its rules match and, within a form, to the message that started it.
 So the last few turns are kept as they were, and everything before them is replaced by what it left behind: slot values
 and the active loop. Cutting is done on events because Rasa itself replays events (`copy()`, forms, slot extraction).
-Fewer than two kept turns give different replies from the full history; five leaves room.
+The rules of today would do with one kept turn; rules that reach further back need two or three, and five leaves room
+(tests/brain/test_compaction.py plays long conversations against both).
 """
 
 from __future__ import annotations

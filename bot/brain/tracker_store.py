@@ -10,6 +10,7 @@ import structlog
 from rasa.core.lock import TicketLock
 from rasa.core.lock_store import InMemoryLockStore
 from rasa.core.tracker_store import TrackerStore
+from rasa.shared.core.events import ActionExecuted, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
 from bot.brain.compaction import compact, from_json, to_json
@@ -33,11 +34,15 @@ class TurnTrackerStore(TrackerStore):
             stored = json.loads(scope.turn.state.data)
             scope.said = dict(stored["said"])
             events = from_json(stored["events"])
-        except (ValueError, KeyError, TypeError):
+            first = next((event for event in events if isinstance(event, (ActionExecuted, UserUttered))), None)
+            if isinstance(first, UserUttered) or (events and first is None):
+                raise ValueError("nothing listened before the customer spoke")
+            return DialogueStateTracker.from_events(sender_id, events, slots=self.domain.slots, domain=self.domain)
+        except (ValueError, KeyError, TypeError, AttributeError):
             # The log still has every word; only the place in a form is lost.
             log.exception("brain.memory_unreadable", conversation=sender_id)
+            scope.said = {}
             return None
-        return DialogueStateTracker.from_events(sender_id, events, slots=self.domain.slots, domain=self.domain)
 
     async def save(self, tracker: DialogueStateTracker) -> None:
         scope = current_scope.get()

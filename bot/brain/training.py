@@ -87,7 +87,7 @@ def train(path: Path, announce: Callable[[str], None] = lambda text: None) -> No
     os.environ["RASA_CACHE_DIRECTORY"] = str(
         path.parent.parent / "cache" / "rasa"
     )  # Rasa's default is shared by all who stand in this folder
-    os.environ["TQDM_DISABLE"] = "1"  # Rasa's own bars, one for each of its parts
+    os.environ["LOG_LEVEL"] = "ERROR"  # without Rasa's own bars, one for each of its parts
     from rasa.engine.training import graph_trainer
     from rasa.model_training import train as rasa_train
 

@@ -86,6 +86,9 @@ class MemoryShop(OrderBackend):
         self._ask()
         return wire.newest_first(o for o in self._orders.values() if o.customer == customer)
 
+    def every_order(self) -> list[Order]:
+        return list(self._orders.values())
+
     def customer(self, customer: CustomerId) -> Customer | None:
         self._ask()
         return self._customers.get(customer)

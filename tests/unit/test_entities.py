@@ -101,6 +101,8 @@ def test_a_phone_is_read_with_its_country(text: str, value: str) -> None:
         ("توصلون للرياض", [("city", "Riyadh")]),
         ("ساكن بجدة", [("city", "Jeddah")]),
         ("طلبتها زرقا", []),
+        ("ارسلت لكم صور", []),
+        ("any sale today?", [("date", "today")]),
         ("deliver to Abu Dhabi", [("city", "Abu Dhabi")]),
         ("اسمي نورة القحطاني", [("person_name", "نورة القحطاني")]),
         ("my name is Omar Zidan and my order", [("person_name", "Omar Zidan")]),

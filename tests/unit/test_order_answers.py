@@ -186,7 +186,7 @@ def test_lateness_is_told_in_days_with_the_day_that_was_promised(language: str, 
     assert line.person
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(
     any_order(), st.dates(date(2024, 1, 1), date(2028, 12, 31)), st.sampled_from(GOALS), st.sampled_from(["ar", "en"])
 )
@@ -203,7 +203,7 @@ def test_every_order_of_every_shop_has_an_answer_that_can_be_said(
             assert not value.startswith("label_") or value in RESPONSES
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(any_order(), st.dates(date(2024, 1, 1), date(2028, 12, 31)), st.sampled_from(["ar", "en"]))
 def test_late_is_said_of_late_orders_and_of_no_others(given_order: Order, today: date, language: str) -> None:
     lines = answers(language, today).status(given_order)
@@ -213,7 +213,7 @@ def test_late_is_said_of_late_orders_and_of_no_others(given_order: Order, today:
     assert all(line.values["days_late"] == days for line in lines if line.response in LATE)
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(any_order(), st.dates(date(2024, 1, 1), date(2028, 12, 31)), st.sampled_from(["ar", "en"]))
 def test_no_day_to_come_is_named_but_the_one_promised(given_order: Order, today: date, language: str) -> None:
     """A new date would be a promise that nobody made; and once the promised day is past, it is never called expected."""

@@ -1,0 +1,1 @@
+"""Thiqa beside stock Rasa, measured the same way: docs/benchmarks.md."""
