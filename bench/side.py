@@ -159,7 +159,8 @@ def _signal(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
 
 def environment(**extra: str) -> dict[str, str]:
     """The environment without settings of this machine's own Thiqa; this project's code is found from any folder."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("THIQA_")}
+    # OMP_WAIT_POLICY: `bot`, imported here, sets it for Thiqa; the other side does not get it by accident.
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("THIQA_") and k != "OMP_WAIT_POLICY"}
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "RASA_TELEMETRY_ENABLED": "false", "SQLALCHEMY_SILENCE_UBER_WARNING": "1"}
     return {**kept, **quiet, "PYTHONPATH": str(PROJECT), "PYTHONWARNINGS": "ignore", **extra}
 

