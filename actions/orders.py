@@ -175,7 +175,7 @@ class ValidateOrderForm(FormValidationAction):
     ) -> dict[str, Any]:
         talk = self._talk(dispatcher, tracker)
         requested = tracker.get_slot("requested_slot")
-        if requested == "order_number" and not re.search(r"\d", talk.text) and _FORGOTTEN.search(normalize(talk.text)):
+        if requested == "order_number" and talk.intent not in _DROPS_IT and _does_not_know(talk.text):
             return {"order_number": "forgotten"}
         if _leads_elsewhere(talk, requested):
             return {}
@@ -258,6 +258,10 @@ class ValidateOrderForm(FormValidationAction):
         return {"proof": None, "offer": "person", "requested_slot": None}
 
 
+def _does_not_know(text: str) -> bool:
+    return not re.search(r"\d", text) and _FORGOTTEN.search(normalize(text)) is not None
+
+
 def _leads_elsewhere(talk: Talk, requested: str | None) -> bool:
     """Whether a message in the form wants something else, whatever numbers it holds."""
     if requested is None or _MOSTLY_DIGITS.fullmatch(western_digits(talk.text)) or talk.entity("email"):
@@ -267,6 +271,8 @@ def _leads_elsewhere(talk: Talk, requested: str | None) -> bool:
         return False
     return goal is not None or talk.intent in _NOT_DATA
 
+
+_DROPS_IT = {"nevermind", "ask_human", "goodbye", "stop_messages", "change_language"}
 
 _NOT_DATA = {
     "ask_human", "nevermind", "goodbye", "change_language", "stop_messages", "delete_my_data", "insult", "faq",

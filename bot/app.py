@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -28,6 +30,25 @@ def create_app(thiqa: Thiqa) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = 64  # waiting requests hold none between looks
         thiqa.start()
+        reload_under_way = asyncio.Lock()
+
+        async def reload() -> None:
+            async with reload_under_way:
+                try:
+                    await to_thread.run_sync(thiqa.reload)
+                    log.info("thiqa.reloaded", model=thiqa.model.name)
+                except Exception as error:
+                    log.error("thiqa.reload_failed", exc_info=error)
+
+        tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
+
+        def on_hangup() -> None:
+            task = asyncio.ensure_future(reload())
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        if threading.current_thread() is threading.main_thread():  # signals reach no other
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)
         log.info("thiqa.ready", url=thiqa.settings.base_url, model=thiqa.model.name)
         try:
             yield

@@ -38,6 +38,7 @@ from bot.storage.turns import SqlTurnStore
 
 if TYPE_CHECKING:
     from bot.brain.assistant import RasaAssistant
+    from bot.brain.wording import DomainWording
 
 log = structlog.get_logger()
 
@@ -136,6 +137,7 @@ class Thiqa:
     outbox: SqlOutbox
     services: Services
     assistant: RasaAssistant
+    wording: DomainWording
     inbox: Inbox
     signals: DoneSignals
     metrics: Metrics
@@ -145,6 +147,20 @@ class Thiqa:
     def start(self) -> None:
         for loop in self.loops:
             loop.start()
+
+    def reload(self) -> None:
+        """Take up changed training data, rules and wordings between two turns; no message is dropped.
+
+        Trains first where need be. Raises ConfigurationError; then everything goes on as before.
+        """
+        from bot.brain.training import ensure_model
+        from bot.brain.wording import DomainWording
+
+        wording = DomainWording.load(PROJECT / "domain.yml")
+        model = ensure_model(self.settings.home)
+        self.assistant.reload(model)
+        self.wording.replace(wording)
+        self.model = model
 
     def stop(self) -> bool:
         """Finish the turns under way; returns whether all loops ended within the grace time."""
@@ -208,4 +224,4 @@ def build(
             loop.wake()
 
     inbox = Inbox(store, clock, settings.max_pending, wake)
-    return Thiqa(settings, database, store, outbox, services, assistant, inbox, signals, metrics, loops, model)
+    return Thiqa(settings, database, store, outbox, services, assistant, wording, inbox, signals, metrics, loops, model)

@@ -285,12 +285,12 @@ def queue() -> None:
         entries = SqlHandoffRecords(database).queue()
         table = Table(title=f"Waiting: {len(entries)}")
         for column in ("waits", "conversation", "channel", "language", "reason", "contact", "messages", "last message"):
-            table.add_column(column, overflow="fold")
+            table.add_column(column, overflow="fold", no_wrap=column == "conversation")
         for entry in entries:
             minutes = int((utc_now() - entry.handoff.asked_at).total_seconds() // 60)
             table.add_row(
                 f"{minutes} min",
-                entry.handoff.conversation,
+                entry.handoff.conversation[:8],
                 entry.channel,
                 entry.language,
                 entry.handoff.reason.value,

@@ -40,6 +40,10 @@ class DomainWording:
             ) from error
         return cls(responses)
 
+    def replace(self, other: DomainWording) -> None:
+        """Say what `other` says from now on."""
+        self._responses = other._responses
+
     def variations(self, response: str, language: str) -> list[Variation]:
         """The wordings of a response in a language; those without a language condition fit every language."""
         return [v for v in self._responses.get(response, ()) if _fits(v, language)]
