@@ -141,7 +141,7 @@ class RestShop(OrderBackend):
         attempt = 0
         while True:
             attempt += 1
-            answer, trouble = self._exchange(what, path, deadline)
+            answer, trouble = self._exchange(what, path, deadline, fresh=attempt > 1)
             if answer is not None and answer.status in {401, 403}:
                 log.error("shop.token_refused", request=what, status=answer.status, setting="THIQA_SHOP_TOKEN")
                 raise ShopUnavailable(f"{what}: the shop refused the token")
@@ -153,14 +153,15 @@ class RestShop(OrderBackend):
                 raise ShopUnavailable(f"{what}: {trouble}")
             self._sleep(wait)
 
-    def _exchange(self, what: str, path: str, deadline: float) -> tuple[Answer | None, str]:
+    def _exchange(self, what: str, path: str, deadline: float, fresh: bool) -> tuple[Answer | None, str]:
         """One request through the circuit: the answer, or None, and what there is to say of it."""
         if not self._circuit.acquire():
             log.info("shop.request_spared", request=what)
             raise ShopUnavailable(f"{what}: the circuit is open")
         answered = False
         try:
-            answer = self._transport.get(self._base + path, min(self._timeout, max(deadline - self._clock(), 0.01)))
+            timeout = min(self._timeout, max(deadline - self._clock(), 0.01))
+            answer = self._transport.get(self._base + path, timeout, fresh=fresh)
             # A refusal or a wrong answer comes without a wait; only a shop in trouble is worth sparing.
             answered = not _in_trouble(answer)
             return answer, f"status {answer.status}"

@@ -59,11 +59,15 @@ class Transport:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _Adapter(pool_maxsize=16))
 
-    def get(self, url: str, timeout: float) -> Answer:
+    def get(self, url: str, timeout: float, fresh: bool = False) -> Answer:
         """The answer to `GET url`, whatever its status, within `timeout` seconds. Redirects are not followed.
 
+        `fresh`: over a new connection, for a retry; a pooled one may be closed on the other side just as it is used.
         Raises NoAnswer, UnfitAnswer.
         """
+        if fresh:
+            for adapter in self._session.adapters.values():
+                adapter.close()  # only the idle connections; those in use end with their exchange
         watch = _Watch()
         _attempt.watch = watch
         timer = threading.Timer(timeout, watch.expire)
