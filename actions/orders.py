@@ -57,9 +57,9 @@ _SAYS_ORDER = re.compile(
 )
 # "I don't have it", said when the order number is asked for.
 _FORGOTTEN = re.compile(
-    r"نسيت|نسيتو|ناسي|فاكر|متذكر|اتذكر|اذكر|متفكر|عقلت|شفي|ضيعت|ضاع|مضيع|حذفت|مسحت|ما عندي|معنديش|ماعندي|ما معي|معيش|مو معي|مش معي"
+    r"نسيت|نسيتو|ناسي|فاكر|متذكر|اتذكر|اذكر|متفكر|عقلت|ضيعت|مضيع|حذفت|مسحت|ما عندي|معنديش|ماعندي|ما معي|معيش|مو معي|مش معي"
     r"|مب عندي|ما ادري|مدري|معرفش|ما اعرف|مابعرف|ما بعرف|ماعرف|معرفتش|ما لقيت|مالقيت|مش لاقي|مالقاش|ما كاينش|ما لكيت"
-    r"|\b(?:forg[eo]t\w*|lost|deleted|don'?t (?:have|know|remember)|can'?t (?:find|remember)|dont (?:have|know|remember)"
+    r"|\b(?:forg[eo]t\w*|lost (?:it|(?:the|my) (?:order )?number)|deleted|don'?t (?:have|know|remember)|can'?t (?:find|remember)|dont (?:have|know|remember)"
     r"|cant (?:find|remember)|no idea|not sure|nseet|nsit|mesh faker|msh faker|ma3rafsh|ma ba3ref|ma 3indi|ma 3ndi|m3ndish)\b"
 )
 
@@ -73,12 +73,12 @@ class SetGoal(ThiqaAction):
     def handle(self, talk: Talk) -> Events:
         if talk.intent == "inform" and not talk.entities("order_number"):
             return [SlotSet("order_step", "none_named")]
-        until = talk.services.proofs.paused(talk.turn)
-        if until and talk.services.proofs.customer_of(talk.turn) is None:
+        customer = talk.services.proofs.customer_of(talk.turn)
+        until = talk.services.proofs.paused(talk.turn) if customer is None else None
+        if until:
             say_paused(talk, until)
             return [*leave_form(), SlotSet("order_step", "stopped"), *offer_person()]
         goal = GOALS.get(talk.intent, "track")
-        customer = talk.services.proofs.customer_of(talk.turn)
         number = self._number(talk, goal, customer)
         ready = number is not None and _granted(customer, talk, number)
         return [

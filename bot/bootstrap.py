@@ -85,7 +85,11 @@ def alert_senders(settings: Settings) -> dict[str, Sender]:
 
 
 def build_services(
-    settings: Settings, database: Database, wording: Wording, clock: Callable[[], datetime] = utc_now
+    settings: Settings,
+    database: Database,
+    shop: OrderBackend,
+    wording: Wording,
+    clock: Callable[[], datetime] = utc_now,
 ) -> Services:
     """Everything that actions use, and their access to it."""
     from bot.brain.encoder import EmbeddingCache, shared_encoder
@@ -93,7 +97,6 @@ def build_services(
     from bot.knowledge.index import KnowledgeIndex
     from bot.knowledge.service import KnowledgeService
 
-    shop = open_shop(settings, database)
     index = KnowledgeIndex(load_entries(), load_off_topic(), EmbeddingCache(shared_encoder(), settings.home / "cache"))
     services = Services(
         shop=shop,
@@ -114,7 +117,8 @@ def wire_actions() -> None:
     from bot.brain.wording import DomainWording
 
     settings = load_settings()
-    build_services(settings, open_database(settings), DomainWording.load(PROJECT / "domain.yml"))
+    database = open_database(settings)
+    build_services(settings, database, open_shop(settings, database), DomainWording.load(PROJECT / "domain.yml"))
 
 
 def _tell_products(shop: OrderBackend) -> None:
@@ -177,8 +181,7 @@ def build(
     """Wire a Thiqa, training its model where there is none. Raises ConfigurationError or StorageUnavailable."""
     database = open_database(settings)
     # What the settings get wrong is said before the slow part.
-    open_shop(settings, database)
-    alert_senders(settings)
+    shop, senders = open_shop(settings, database), alert_senders(settings)
     from bot.brain.training import ensure_model
 
     model = ensure_model(settings.home, announce)
@@ -188,7 +191,7 @@ def build(
     from bot.brain.wording import DomainWording
 
     wording = DomainWording.load(PROJECT / "domain.yml")
-    services = build_services(settings, database, wording, clock)
+    services = build_services(settings, database, shop, wording, clock)
     _tell_products(services.shop)
     assistant = RasaAssistant(model, wording, InProcessActions("actions"), settings.turn_timeout)
     store, outbox, signals, metrics = SqlTurnStore(database), SqlOutbox(database), DoneSignals(), Metrics()
@@ -216,7 +219,7 @@ def build(
         return False
 
     loops.append(Loop("leases", renew, _RENEW_EVERY))
-    dispatcher = Dispatcher(outbox, alert_senders(settings), clock)
+    dispatcher = Dispatcher(outbox, senders, clock)
     loops.append(Loop("outbox", dispatcher.run_once, _OUTBOX_IDLE))
 
     def wake() -> None:
