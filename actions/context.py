@@ -7,6 +7,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -26,6 +27,7 @@ from bot.conversations.model import (
 )
 from bot.conversations.turn_in_progress import turn_in_progress
 from bot.errors import ShopError
+from bot.feelings import TENSE
 from bot.formatting import Formatter
 from bot.orders.answers import Line
 from bot.services import Services
@@ -78,6 +80,16 @@ class Talk:
     def intent(self) -> str:
         return str((self.tracker.latest_message.get("intent") or {}).get("name") or "")
 
+    @property
+    def emotion(self) -> str:
+        """What the latest message sounds like: positive, neutral, frustrated or angry."""
+        return str((self.tracker.latest_message.get("emotion") or {}).get("name") or "neutral")
+
+    @property
+    def tense(self) -> bool:
+        """Whether the customer has been angry for a while, and should not be asked anything twice."""
+        return float(self.tracker.get_slot("tension") or 0) >= TENSE
+
     def entities(self, name: str) -> list[str]:
         """Values of an entity in the latest message, in order."""
         found = self.tracker.latest_message.get("entities") or []
@@ -106,8 +118,25 @@ class Talk:
         self.say("utter_shop_unavailable", [self.button("label_person", PERSON)])
         return offer_person()
 
+    def day(self, moment: datetime) -> str:
+        """The day of a moment in the shop's time zone: "الأحد 22 نوفمبر"."""
+        zone = self.services.shop.store().timezone
+        return self.figures.date(moment.astimezone(zone).date(), self.services.orders.today(self.turn.now))
+
+    def hour(self, moment: datetime) -> str:
+        """A day with its time: "الأحد 22 نوفمبر، 2 مساءً"."""
+        local = moment.astimezone(self.services.shop.store().timezone)
+        return f"{self.day(moment)}{'،' if self.language == 'ar' else ','} {self.figures.time(local)}"
+
     def shop_name(self) -> str:
         return self.services.shop.store().name[self.language]
+
+
+def talk_in_form(dispatcher: CollectingDispatcher, tracker: Tracker) -> Talk:
+    """The view of a form's validation, whose `run` holds the turn (`turn_of`)."""
+    turn = turn_in_progress.get()
+    assert turn is not None
+    return Talk(dispatcher, tracker, turn)
 
 
 def offer_person() -> Events:

@@ -6,13 +6,38 @@ import re
 
 from rasa_sdk.events import SlotSet
 
+from actions import complaints
 from actions.context import PERSON, Events, Talk, ThiqaAction, leave_form, offer_person
+from bot.complaints.model import UNDER_WAY, CaseState
 from bot.conversations.intake import LONGEST
 from bot.conversations.model import ContactOptOut
+from bot.feedback.model import SuggestionMade
 from bot.text import normalize
 
+# "Let me think about it": what was offered stays.
+_THINKS = re.compile(
+    r"فكر|برجع لكم|ارجع لكم|ارد عليكم|بعدين|وقت ثاني|وقت تاني|think|later|get back|nfakar|afaker|ba3dein"
+)
 _ENGLISH = re.compile(r"\b(english|eng|inglizi|engli[sz]i)\b|انجلي|انكلي|الانج")
 _ARABIC = re.compile(r"\b(arabic|3arabi|arabi|3rby|3arby)\b|عرب")
+
+
+# What comes on Telegram besides words: bot/connectors/telegram/handling.py.
+_TELEGRAM = {
+    "voice": "utter_telegram_voice",
+    "video": "utter_telegram_video",
+    "sticker": "utter_telegram_sticker",
+    "document": "utter_telegram_document",
+    "location": "utter_telegram_location",
+    "contact": "utter_telegram_contact",
+    "other": "utter_telegram_other",
+    "file_too_large": "utter_telegram_file_too_large",
+    "file_gone": "utter_telegram_file_gone",
+    "not_image": "utter_telegram_not_image",
+    "linked": "utter_telegram_linked",
+    "link_refused": "utter_telegram_link_refused",
+    "unlinked": "utter_telegram_unlinked",
+}
 
 
 def menu(talk: Talk) -> list[dict[str, str]]:
@@ -31,7 +56,12 @@ class Greet(ThiqaAction):
 
     def handle(self, talk: Talk) -> Events:
         talk.say("utter_greet", menu(talk), shop_name=talk.shop_name())
-        return []
+        waiting = talk.services.complaints.waiting(talk.turn)
+        if waiting is None:
+            return []
+        about = complaints.about_words(talk, waiting)
+        talk.say("utter_case_open_reminder", case_number=waiting.number, about=about)
+        return complaints.offers_of(talk, waiting)
 
 
 class Help(ThiqaAction):
@@ -49,7 +79,7 @@ class BotChallenge(ThiqaAction):
 
     def handle(self, talk: Talk) -> Events:
         talk.say("utter_bot_challenge", [talk.button("label_person", PERSON)], shop_name=talk.shop_name())
-        return offer_person()
+        return complaints.remind(talk) or offer_person()
 
 
 class Insult(ThiqaAction):
@@ -60,7 +90,7 @@ class Insult(ThiqaAction):
 
     def handle(self, talk: Talk) -> Events:
         talk.say("utter_insult", [talk.button("label_person", PERSON)])
-        return offer_person()
+        return complaints.remind(talk) or offer_person()
 
 
 class ChangeLanguage(ThiqaAction):
@@ -79,7 +109,7 @@ class ChangeLanguage(ThiqaAction):
             )
             return []
         talk.say(f"utter_language_{asked}")
-        return [SlotSet("language", asked), SlotSet("language_chosen", True)]
+        return [SlotSet("language", asked), SlotSet("language_chosen", True)]  # offers stay on the table
 
 
 def _asked_language(text: str) -> str | None:
@@ -106,9 +136,16 @@ class Nevermind(ThiqaAction):
         return "action_nevermind"
 
     def handle(self, talk: Talk) -> Events:
+        waiting = talk.services.complaints.waiting(talk.turn) if talk.tracker.get_slot("offer") == "case" else None
+        if waiting and _THINKS.search(normalize(talk.text)):
+            until = talk.services.complaints.offers_until(waiting)
+            talk.say("utter_case_think", case_number=waiting.number, until=talk.day(until))
+            return []
+        if waiting:
+            return complaints.DeclineOffers().handle(talk)
         open_ = talk.tracker.active_loop.get("name") or talk.tracker.get_slot("offer")
         talk.say("utter_nevermind" if open_ else "utter_nothing_open")
-        return [SlotSet("offer", None), *leave_form()]
+        return [SlotSet("offer", None), SlotSet("complaint", None), *leave_form()]
 
 
 class StopMessages(ThiqaAction):
@@ -121,8 +158,21 @@ class StopMessages(ThiqaAction):
         return []
 
 
+class Suggest(ThiqaAction):
+    """A suggestion is kept under a number; its author hears when it is done."""
+
+    def name(self) -> str:
+        return "action_suggest"
+
+    def handle(self, talk: Talk) -> Events:
+        made = SuggestionMade(talk.text, talk.emotion)
+        talk.turn.effects.append(made)
+        talk.say("utter_suggest_noted", number=made.number)
+        return []
+
+
 class Notice(ThiqaAction):
-    """A message that could not be read as it came: empty, too long, or a button of an earlier day."""
+    """A message that is not read for what it says: empty, too long, an image alone, a button of an earlier day, the end."""
 
     def name(self) -> str:
         return "action_notice"
@@ -133,6 +183,23 @@ class Notice(ThiqaAction):
             talk.say("utter_too_long", limit=talk.figures.number(LONGEST))
         elif notice == "stale_button":
             talk.say("utter_stale_button")
+        elif notice == "image":
+            return self._picture(talk)
+        elif notice == "ended":
+            talk.say("utter_ended")
+            return leave_form()
+        elif notice in _TELEGRAM:
+            talk.say(_TELEGRAM[str(notice)])
         else:
             talk.say("utter_empty")
         return []
+
+    @staticmethod
+    def _picture(talk: Talk) -> Events:
+        """A picture alone belongs to the complaint spoken of, where there is one."""
+        case = talk.services.complaints.find(talk.turn, talk.services.proofs.customer_of(talk.turn))
+        if case is None or case.state not in UNDER_WAY or not talk.services.complaints.keep_picture(talk.turn, case):
+            talk.say("utter_image_received")
+            return []
+        talk.say("utter_case_photo", case_number=case.number)
+        return complaints.offers_of(talk, case) if case.state is CaseState.OPEN and case.offered else []

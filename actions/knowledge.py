@@ -7,9 +7,10 @@ import json
 import regex
 from rasa_sdk.events import SlotSet
 
+from actions import complaints
 from actions.context import PERSON, Events, Talk, ThiqaAction, offer_person
 from actions.conversation import menu
-from actions.people import hand_over
+from actions.handover import hand_over
 from bot.handoff.model import Reason
 from bot.knowledge.model import Entry, Finding, Outcome, QuestionUnanswered
 from bot.orders.catalogue import FEW_LEFT, find_products
@@ -48,20 +49,22 @@ class Answer(ThiqaAction):
     def _unknown(self, talk: Talk, finding: Finding | None) -> Events:
         record_unanswered(talk, finding)
         if talk.intent == "nlu_fallback":
+            if ask_which(talk, finding):
+                return []
             if _misses(talk) + 1 >= MOST_MISSES:
                 return missed(talk)
             talk.say("utter_not_understood", menu(talk))
             return missed(talk)
         response = "utter_out_of_scope" if talk.intent == "out_of_scope" else "utter_unknown"
         talk.say(response, [talk.button("label_person", PERSON)])
-        return offer_person()
+        return complaints.remind(talk) or offer_person()
 
 
 def say_answer(talk: Talk, entry: Entry) -> Events:
     """Utter an entry; which one is kept with the message."""
     answer = talk.services.knowledge.answer(entry, talk.language)
     talk.say("utter_answer", answer=answer, source_id=entry.id)
-    return [SlotSet("misses", 0)]
+    return [SlotSet("misses", 0), *complaints.remind(talk)]
 
 
 def ask_back(talk: Talk, finding: Finding) -> Events:
@@ -75,6 +78,24 @@ def ask_back(talk: Talk, finding: Finding) -> Events:
     ]
     talk.say("utter_ask_back", [*choices, talk.button("utter_ask_back_none", '/faq{"entry": "none"}')])
     return []
+
+
+def ask_which(talk: Talk, finding: Finding | None) -> bool:
+    """Offer two readings of a message between which the classifier cannot tell (`bot.brain.nlu.doubt`); returns whether
+    there were two."""
+    choices = []
+    for name in talk.tracker.latest_message.get("alternatives") or []:
+        given = {kind: value for kind in ("order_number", "product") if (value := talk.entity(kind))}
+        if name == "faq":
+            if not finding or not finding.matches:
+                return False
+            given = {"entry": finding.matches[0].entry.id}
+        payload = f"/{name}{json.dumps(given) if given else ''}"
+        choices.append(talk.button(f"label_intent_{name}", payload))
+    if len(choices) < 2:
+        return False
+    talk.say("utter_ask_back", [*choices, talk.button("utter_ask_back_none", '/faq{"entry": "none"}')])
+    return True
 
 
 def record_unanswered(talk: Talk, finding: Finding | None) -> None:
@@ -106,7 +127,7 @@ def _misses(talk: Talk) -> int:
 def missed(talk: Talk) -> Events:
     """Count a message that was not understood; hands over to a person at the second in a row."""
     misses = _misses(talk) + 1
-    if misses >= MOST_MISSES:
+    if misses >= MOST_MISSES or talk.tense:
         return [SlotSet("misses", 0), *hand_over(talk, Reason.NOT_UNDERSTOOD)]
     return [SlotSet("misses", misses)]
 
@@ -122,7 +143,7 @@ class AboutProduct(ThiqaAction):
         found = self._meant(talk, products)
         if len(found) == 1:
             self._describe(talk, found[0])
-            return [SlotSet("product", found[0].sku), SlotSet("misses", 0)]
+            return [SlotSet("product", found[0].sku), SlotSet("misses", 0), *complaints.remind(talk)]
         if found:
             choices = [
                 {"title": p.name[talk.language], "payload": "/product_question" + json.dumps({"product": p.sku})}
@@ -135,7 +156,7 @@ class AboutProduct(ThiqaAction):
             return say_answer(talk, finding.matches[0].entry)
         record_unanswered(talk, finding)
         talk.say("utter_product_unknown", [talk.button("label_person", PERSON)])
-        return offer_person()
+        return complaints.remind(talk) or offer_person()
 
     @staticmethod
     def _meant(talk: Talk, products: list[Product]) -> list[Product]:

@@ -12,38 +12,49 @@ from rasa_sdk.events import SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.forms import FormValidationAction
 
-from actions.context import PERSON, Events, Talk, ThiqaAction, leave_form, offer_person, turn_of
-from bot.conversations.turn_in_progress import turn_in_progress
+from actions import complaints
+from actions.context import PERSON, Events, Talk, ThiqaAction, leave_form, offer_person, talk_in_form, turn_of
 from bot.customers.proof import ProofUsed
 from bot.errors import ShopError
 from bot.orders.model import CustomerId, OrderNumber
-from bot.orders.service import order_number_in
+from bot.orders.service import order_number_in, spelled_digits
 from bot.text import normalize, western_digits
 
 # What each intent wants done with an order; `bot.orders.answers` answers each goal.
 GOALS = {
     "track_order": "track",
-    "complaint_late": "track",
     "inform": "track",
     "refund_status": "refund",
-    "complaint_refund_delay": "refund",
-    "complaint_not_received": "not_received",
     "cancel_order": "cancel",
     "change_order": "change",
     "change_address": "change",
     "return_item": "return",
     "request_invoice": "invoice",
     "loyalty_points": "points",
+    "complaint_status": "case",
+    **{intent: intent for intent in complaints.GOALS},
 }
 _MOSTLY_DIGITS = re.compile(r"[\s#\-+().]*\d[\d\s#\-+().]*")
 _NAMED_NUMBER = re.compile(r"(?:#|ord\b|order|رقم|طلب\w*|الطلب\w*|اوردر\w*|كوموند\w*)\D{0,12}\d{3,}", re.IGNORECASE)
 
 
+_CORRECTS = re.compile(
+    r"قصدي|اقصد|قصدت|غلطت|عفوا|لا رقم|لا الرقم|لا طلب|\b(?:i mean\w*|i meant|meant|sorry|actually|oops|2asdi|asdi|qasdi|9asdi)\b"
+)
+# "1001 and 1002": two orders, and no number with its proof.
+_TWO_ORDERS = re.compile(
+    r"\d{3,10}\s*(?:و|and|&|,|،|\+|\bw\b)\s*(?:ال)?(?:طلب\w*|اوردر\w*|order|رقم|#)?\s*#?\d{3,10}"
+    r"|(?:orders|طلبين|الطلبين|طلباتي|طلبات)\D{0,12}\d{3,10}\D{1,12}\d{3,10}",
+    re.IGNORECASE,
+)
+
+
 def _granted(customer: CustomerId | None, talk: Talk, number: OrderNumber) -> bool:
-    if customer is None:
+    vouched = customer is None and talk.services.proofs.has_phone(talk.turn)
+    if customer is None and not vouched:
         return False
     order = talk.services.orders.order(number)
-    return order is not None and order.customer == customer
+    return talk.services.proofs.vouched(talk.turn, order) if vouched else bool(order and order.customer == customer)
 
 
 def say_paused(talk: Talk, until: datetime) -> None:
@@ -81,14 +92,35 @@ class SetGoal(ThiqaAction):
         goal = GOALS.get(talk.intent, "track")
         number = self._number(talk, goal, customer)
         ready = number is not None and _granted(customer, talk, number)
+        complaint = None
+        if goal in complaints.GOALS:
+            kind = complaints.GOALS[goal]
+            kept = talk.tracker.get_slot("complaint")
+            if ready and isinstance(kept, dict) and kept.get("finding") and kept.get("order") == number:
+                complaint = kept  # the records said otherwise, and it is said again
+            if not ready:
+                complaints.say_sorry(talk, kind)
+                complaint = complaints.begin(talk, kind)
         return [
             *leave_form(),
             SlotSet("goal", goal),
             SlotSet("order_number", number),
             SlotSet("proof", "granted" if ready else None),
             SlotSet("order_step", "ready" if ready else "ask"),
-            SlotSet("offer", None),
+            *([SlotSet("offer", None)] if talk.tracker.get_slot("offer") != "case" else []),
+            SlotSet("complaint", complaint),
+            *self._another(talk),
         ]
+
+    @staticmethod
+    def _another(talk: Talk) -> Events:
+        """A second order in the same message is asked about after the first."""
+        named = [n for n in map(order_number_in, talk.entities("order_number")) if n]
+        if len(named) < 2 or named[0] == named[1] or not _TWO_ORDERS.search(western_digits(talk.text)):
+            return []
+        intent = talk.intent if talk.intent in GOALS and talk.intent != "inform" else "track_order"
+        waiting = list(talk.tracker.get_slot("waiting_requests") or [])
+        return [SlotSet("waiting_requests", [*waiting, [f"/{intent}{json.dumps({'order_number': named[1]})}", intent]])]
 
     @staticmethod
     def _number(talk: Talk, goal: str, customer: CustomerId | None) -> OrderNumber | None:
@@ -165,16 +197,13 @@ class ValidateOrderForm(FormValidationAction):
             events: Events = await super().run(dispatcher, tracker, domain)
             return events
 
-    def _talk(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Talk:
-        turn = turn_in_progress.get()
-        assert turn is not None  # `run` sees to it
-        return Talk(dispatcher, tracker, turn)
-
     async def extract_order_number(
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any
     ) -> dict[str, Any]:
-        talk = self._talk(dispatcher, tracker)
+        talk = talk_in_form(dispatcher, tracker)
         requested = tracker.get_slot("requested_slot")
+        if requested == "proof" and (corrected := _corrected(talk)):
+            return {"order_number": corrected}
         if requested == "order_number" and talk.intent not in _DROPS_IT and _does_not_know(talk.text):
             return {"order_number": "forgotten"}
         if _leads_elsewhere(talk, requested):
@@ -186,32 +215,35 @@ class ValidateOrderForm(FormValidationAction):
             return {"order_number": number} if number and named else {}
         if number:
             return {"order_number": number}
-        if requested == "order_number" and talk.intent == "inform" and talk.text:
+        contact = talk.entity("phone") or talk.entity("email")  # who gives that has no number at hand
+        if requested == "order_number" and talk.intent == "inform" and talk.text and not contact:
             return {"order_number": talk.text}
         return {}
 
     async def extract_proof(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any) -> dict[str, Any]:
-        talk = self._talk(dispatcher, tracker)
+        talk = talk_in_form(dispatcher, tracker)
         requested = tracker.get_slot("requested_slot")
-        if _leads_elsewhere(talk, requested):
+        if _leads_elsewhere(talk, requested) or (requested == "proof" and _corrected(talk)):
             return {}
         for given in (talk.entity("email"), talk.entity("phone")):
             if given:
                 return {"proof": given}
         numbers = talk.entities("order_number")
         if requested == "proof":
-            text = western_digits(talk.text)
+            text = spelled_digits(western_digits(talk.text))
             if _NAMED_NUMBER.search(text) and len(numbers) < 2:
                 return {}
             digits = re.findall(r"\d[\d\s\-]*", text)
             return {"proof": digits[-1].strip()} if digits else {}
-        # "1001 4567": the second number of four digits is the proof that will be asked for.
-        return {"proof": numbers[1]} if len(numbers) > 1 and len(numbers[1]) == 4 else {}
+        # "1001 4567": the second number of four digits is the proof that will be asked for; "1001 and 1002" is not.
+        if len(numbers) < 2 or len(numbers[1]) != 4 or _TWO_ORDERS.search(western_digits(talk.text)):
+            return {}
+        return {"proof": numbers[1]}
 
     async def validate_order_number(
         self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any
     ) -> dict[str, Any]:
-        talk = self._talk(dispatcher, tracker)
+        talk = talk_in_form(dispatcher, tracker)
         if value == "forgotten":
             talk.say("utter_order_number_forgotten", [talk.button("label_person", PERSON)])
             return {"order_number": None, "offer": "person", "requested_slot": None}
@@ -229,7 +261,7 @@ class ValidateOrderForm(FormValidationAction):
     async def validate_proof(
         self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any
     ) -> dict[str, Any]:
-        talk = self._talk(dispatcher, tracker)
+        talk = talk_in_form(dispatcher, tracker)
         number = tracker.get_slot("order_number")
         if value == "granted" or not number:
             return {"proof": value if value == "granted" else None}
@@ -258,6 +290,13 @@ class ValidateOrderForm(FormValidationAction):
         return {"proof": None, "offer": "person", "requested_slot": None}
 
 
+def _corrected(talk: Talk) -> OrderNumber | None:
+    """The order number that a message puts in the place of the one named before ("I mean 1002"), or None."""
+    if not _CORRECTS.search(normalize(talk.text)):
+        return None
+    return next((n for n in map(order_number_in, talk.entities("order_number")) if n), None)
+
+
 def _does_not_know(text: str) -> bool:
     return not re.search(r"\d", text) and _FORGOTTEN.search(normalize(text)) is not None
 
@@ -276,8 +315,7 @@ _DROPS_IT = {"nevermind", "ask_human", "goodbye", "stop_messages", "change_langu
 
 _NOT_DATA = {
     "ask_human", "nevermind", "goodbye", "change_language", "stop_messages", "delete_my_data", "insult", "faq",
-    "product_question", "voucher", "payment_problem", "account_problem", "complaint_damaged", "complaint_wrong_item",
-    "complaint_missing_item", "complaint_quality", "complaint_service", "complaint_billing", "complaint_other",
+    "product_question", "voucher", "payment_problem", "account_problem", "complaint_service", "complaint_other",
     "complaint_status", "other_language", "notice",
 }  # fmt: skip
 
@@ -299,11 +337,15 @@ class ServeOrder(ThiqaAction):
             return [SlotSet("proof", None)]
         talk.turn.effects.append(ProofUsed())
         goal = str(talk.tracker.get_slot("goal") or "track")
+        if goal in complaints.GOALS:
+            return complaints.serve(talk, order, complaints.GOALS[goal])
+        if goal == "case":
+            return complaints.CaseStatus().handle(talk)
         person = talk.services.orders.customer(customer) if goal == "points" else None
         events: Events = []
         for line in talk.services.orders.answers(talk.turn.now, talk.language).for_goal(goal, order, person):
             events += talk.say_line(line)
-        return events or [SlotSet("offer", None)]
+        return [*events, *complaints.remind(talk)] if not any(e.get("name") == "offer" for e in events) else events
 
 
 class AskAgain(ThiqaAction):
@@ -323,6 +365,12 @@ class Inform(ThiqaAction):
         return "action_inform"
 
     def handle(self, talk: Talk) -> Events:
+        if talk.entity("phone") and talk.services.proofs.has_phone(talk.turn):
+            talk.say("utter_telegram_contact_saved", [talk.button("label_track", "/track_order")])
+            return []
+        if talk.entity("phone") or talk.entity("email"):  # alone they find no order; a person finds it by them
+            talk.say("utter_order_number_forgotten", [talk.button("label_person", PERSON)])
+            return offer_person()
         talk.say(
             "utter_anything_else", [talk.button("label_track", "/track_order"), talk.button("label_person", PERSON)]
         )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from rasa_sdk.events import SlotSet
+import regex
+from rasa_sdk.events import FollowupAction, SlotSet
 
+from actions import complaints
 from actions.context import PERSON, Events, Talk, ThiqaAction, leave_form, offer_person
+from actions.handover import hand_over
 from bot.handoff.model import Reason
+from bot.text import normalize
 
-
-def hand_over(talk: Talk, reason: Reason = Reason.ASKED) -> Events:
-    """Move the conversation to the queue in this turn, and tell the real state: hours, and who waits before."""
-    response, values = talk.services.handoff.announcement(talk.turn.now, talk.language)
-    talk.services.handoff.ask(talk.turn, reason)
-    talk.say(response, [talk.button("label_back_to_bot", "/back_to_bot")], **values)
-    return leave_form()
+# "No, not this one", said of the order that proof was asked for.
+_ANOTHER = regex.compile(
+    r"(?:مو|مب|مهو|ماهو|ما هو|مش|مهوش|ماشي|ليس|ليست|موش) ?(?:هذا|هذي|هذه|هاذ|هاد|هادا|هيدا|هاي|هذاك|ده|دي|دا|هو|هي)|غيره|غيرها|واحد ثاني|واحد تاني"
+    r"|طلب ثاني|طلب تاني|طلب اخر|اوردر تاني|\b(?:not (?:this|that|it)|wrong (?:one|order|number)|another (?:one|order)|different (?:one|order)"
+    r"|other (?:one|order)|mesh (?:da|di|dah|hay|hayda)|msh (?:da|di|dah)|mo (?:hatha|hadha|hay)|machi (?:hada|hadi|hadak))\b"
+)
 
 
 class AskHuman(ThiqaAction):
@@ -23,6 +26,9 @@ class AskHuman(ThiqaAction):
         return "action_ask_human"
 
     def handle(self, talk: Talk) -> Events:
+        draft = talk.tracker.get_slot("complaint")
+        if isinstance(draft, dict) and draft.get("kind"):
+            return complaints.draft_to_person(talk, draft)
         return hand_over(talk)
 
 
@@ -46,7 +52,7 @@ class OfferPerson(ThiqaAction):
 
     def handle(self, talk: Talk) -> Events:
         talk.say(f"utter_{talk.intent}", [talk.button("label_person", PERSON)])
-        return [*leave_form(), *offer_person()]
+        return [*leave_form(), *(complaints.remind(talk) or offer_person())]
 
 
 class Accept(ThiqaAction):
@@ -56,8 +62,13 @@ class Accept(ThiqaAction):
         return "action_accept"
 
     def handle(self, talk: Talk) -> Events:
-        if talk.tracker.get_slot("offer") == "person":
+        offer = talk.tracker.get_slot("offer")
+        if offer == "person":
             return [*hand_over(talk), SlotSet("offer", None)]
+        if offer == "case":
+            return complaints.accept(talk)
+        if offer == "complain":
+            return [SlotSet("offer", None), *complaints.ComplainAnyway().handle(talk)]
         talk.say("utter_anything_else")
         return []
 
@@ -69,9 +80,18 @@ class Decline(ThiqaAction):
         return "action_decline"
 
     def handle(self, talk: Talk) -> Events:
-        if talk.tracker.get_slot("offer"):
+        offer = talk.tracker.get_slot("offer")
+        if offer == "case" and not talk.tracker.active_loop.get("name"):
+            return complaints.NotEnough().handle(talk)
+        if offer == "complain" and len(talk.text.split()) > 2:  # "no, I have not got it": it is still wrong
+            return [SlotSet("offer", None), *complaints.ComplainAnyway().handle(talk)]
+        if offer and offer != "case":
             talk.say("utter_declined")
+            if offer == "person" and (waiting := talk.services.complaints.waiting(talk.turn)):
+                return complaints.offers_of(talk, waiting)
         elif talk.tracker.active_loop.get("name"):
+            if talk.tracker.get_slot("order_number") and _ANOTHER.search(normalize(talk.text)):
+                return [SlotSet("order_number", None), SlotSet("proof", None), FollowupAction("order_form")]
             talk.say("utter_nevermind")
             return [SlotSet("offer", None), *leave_form()]
         else:

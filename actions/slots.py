@@ -8,6 +8,8 @@ from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.forms import ValidationAction
 
+from bot.feelings import next_level
+
 
 class ValidateSlotMappings(ValidationAction):
     """Runs after each message, before anything else."""
@@ -22,11 +24,23 @@ class ValidateSlotMappings(ValidationAction):
         read = tracker.latest_message.get("variety")
         return {"variety": read} if read and not _is_button(tracker) else {}
 
+    async def extract_tension(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any) -> dict[str, Any]:
+        felt = tracker.latest_message.get("emotion") or {}
+        if _is_button(tracker) or not felt:
+            return {}
+        level = next_level(
+            float(tracker.get_slot("tension") or 0), felt.get("name"), float(felt.get("confidence") or 0)
+        )
+        return {"tension": round(level, 3)}
+
     async def extract_misses(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any) -> dict[str, Any]:
         return {} if _intent(tracker) == "nlu_fallback" else {"misses": 0}
 
     async def extract_offer(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any) -> dict[str, Any]:
-        return {} if _intent(tracker) in ("affirm", "deny", "nevermind") else {"offer": None}
+        if _intent(tracker) in ("affirm", "deny", "nevermind"):
+            return {}
+        # What was offered for a complaint stays on the table while something else is said.
+        return {} if tracker.get_slot("offer") == "case" else {"offer": None}
 
     def validate_language(
         self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any
@@ -37,6 +51,11 @@ class ValidateSlotMappings(ValidationAction):
         self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any
     ) -> dict[str, Any]:
         return {"variety": value}
+
+    def validate_tension(
+        self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any
+    ) -> dict[str, Any]:
+        return {"tension": value}
 
     def validate_misses(
         self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any

@@ -11,16 +11,31 @@ from contextlib import asynccontextmanager
 import structlog
 from anyio import to_thread
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
+from bot import shop_page, widget_file
 from bot.bootstrap import Thiqa
 from bot.connectors import rest
 from bot.errors import StorageUnavailable
+from bot.settings import identity_secret
 
 log = structlog.get_logger()
 
 _READY_TIMEOUT = 10.0
 _MARGIN = 15.0  # a REST caller waits longer than a turn may take: for the turns before it
+
+
+class _ImagesCors(CORSMiddleware):
+    """Speaks for /webchat alone: /socket.io has its own word on origins, and two such headers are none to a browser."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/webchat/"):
+            await super().__call__(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 def create_app(thiqa: Thiqa) -> FastAPI:
@@ -30,6 +45,7 @@ def create_app(thiqa: Thiqa) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = 64  # waiting requests hold none between looks
         thiqa.start()
+        await thiqa.webchat.start()
         reload_under_way = asyncio.Lock()
 
         async def reload() -> None:
@@ -53,6 +69,7 @@ def create_app(thiqa: Thiqa) -> FastAPI:
         try:
             yield
         finally:
+            await thiqa.webchat.stop()
             ended = await to_thread.run_sync(thiqa.stop)
             log.info("thiqa.stopped", turns_finished=ended)
 
@@ -89,10 +106,23 @@ def create_app(thiqa: Thiqa) -> FastAPI:
             await to_thread.run_sync(thiqa.metrics.text), media_type="text/plain; version=0.0.4; charset=utf-8"
         )
 
-    @app.get("/", include_in_schema=False)
-    async def home() -> HTMLResponse:
-        return HTMLResponse(_HOME)
-
+    # For pages of other origins that upload and show images; tokens travel in headers, so no cookies are let through.
+    app.add_middleware(
+        _ImagesCors,
+        allow_origins=thiqa.settings.origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type"],
+        expose_headers=["Retry-After"],
+        max_age=600,
+    )
+    demo = None if settings.shop_url else shop_page.DemoSignIn(identity_secret(settings))
+    app.include_router(shop_page.create_router(thiqa.services.shop, thiqa.services.clock, demo))
+    app.mount("/shop", StaticFiles(directory=shop_page.STATIC))
+    app.include_router(widget_file.create_router())
+    app.include_router(thiqa.webchat_images)
+    for router in thiqa.telegram_routers:
+        app.include_router(router)
+    app.mount("/socket.io", thiqa.webchat.app)
     app.include_router(
         rest.create_router(
             settings.rest_token.get_secret_value(),
@@ -103,16 +133,3 @@ def create_app(thiqa: Thiqa) -> FastAPI:
         )
     )
     return app
-
-
-_HOME = """<!doctype html>
-<html lang="ar" dir="rtl"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>ثقة · Thiqa</title><style>
-body{font:1.1rem/1.9 system-ui,"Noto Naskh Arabic","Segoe UI",sans-serif;max-width:38rem;margin:12vh auto;padding:0 1.25rem;color:#1c2733;background:#fbfaf7}
-h1{font-size:2.4rem;margin:0 0 .5rem;color:#0d5c4a} code{direction:ltr;unicode-bidi:isolate;background:#eceae3;padding:.1em .35em;border-radius:.3em}
-section[lang=en]{direction:ltr;border-top:1px solid #ddd8cc;margin-top:2rem;padding-top:1.5rem} a{color:#0d5c4a}
-@media (prefers-color-scheme:dark){body{color:#e6e3da;background:#15191d}h1,a{color:#6fd3b6}code{background:#262c33}section[lang=en]{border-color:#333b44}}
-</style></head><body><main>
-<h1>ثقة</h1><p>مساعد خدمة العملاء يعمل الآن. يمكن تجربته من الطرفية بالأمر <code>uv run thiqa chat</code>، أو ربطه بنظامك عبر <a href="/openapi.json">واجهة REST</a>.</p>
-<section lang="en"><p>Thiqa, the support assistant, is running. Try it in a terminal with <code>uv run thiqa chat</code>, or connect your system through the <a href="/openapi.json">REST channel</a>.</p></section>
-</main></body></html>"""

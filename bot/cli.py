@@ -10,7 +10,9 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -110,17 +112,28 @@ def run() -> None:
             import uvicorn
 
             from bot.app import create_app
+            from bot.connectors.webchat.server import MAX_FRAME
+            from bot.widget_file import NOT_BUILT, WIDGET
 
-            server = uvicorn.Server(
+            class Server(uvicorn.Server):
+                def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+                    super().handle_exit(sig, frame)
+                    thiqa.webchat.stop_soon()
+
+            server = Server(
                 uvicorn.Config(
                     create_app(thiqa),
                     log_config=None,
                     access_log=False,
                     server_header=False,
-                    ws="none",  # Rasa holds websockets at a version that uvicorn cannot import
+                    ws="wsproto",  # Rasa holds websockets at a version that uvicorn cannot import
+                    ws_max_size=MAX_FRAME,
+                    ws_per_message_deflate=False,  # a small frame may unpack to hundreds of megabytes
                     timeout_graceful_shutdown=int(settings.shutdown_grace) + 5,
                 )
             )
+            if not WIDGET.is_file():
+                err.print(f"[yellow]{escape(NOT_BUILT.removeprefix('// ').strip())}[/]")
             err.print(f"[bold green]Thiqa answers on {settings.base_url}[/]")
             if not settings.rest_token.get_secret_value():
                 err.print(
@@ -247,6 +260,9 @@ def eval_nlu(
         Path, typer.Option(help="JSON lines: text, intent, and lang, emotion, topic, entities where known.")
     ],
     errors: Annotated[Path | None, typer.Option(help="Write the messages that were misread to this file.")] = None,
+    page: Annotated[
+        Path | None, typer.Option("--html", help="Write a page with charts and all errors to this file.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Only the result, as one JSON object on the last line.")
     ] = False,
@@ -254,7 +270,8 @@ def eval_nlu(
     """Measure understanding on a file of labelled messages."""
     with _plain_errors():
         settings = _prepare(quiet=True)
-        from bot.brain.evaluation import evaluate, print_report, read_lines
+        from bot.brain.evaluation import evaluate, read_lines
+        from bot.brain.evaluation_report import print_report, write_page
 
         lines = read_lines(data)
         thiqa = _build(settings)
@@ -263,14 +280,15 @@ def eval_nlu(
             matches = thiqa.services.knowledge.find(text, "ar").matches
             return matches[0].entry.topic if matches else None
 
-        misread: list[dict[str, Any]] = []
-        result = evaluate(thiqa.assistant.parse, lines, topic_of, misread)
+        measured = evaluate(thiqa.assistant.parse, lines, topic_of)
         thiqa.database.close()
         if errors:
-            errors.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in misread), "utf-8")
+            errors.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in measured.errors), "utf-8")
+        if page:
+            write_page(measured, page)
         if not as_json:
-            print_report(result, misread, out)
-        print(json.dumps(result, ensure_ascii=False))
+            print_report(measured, out)
+        print(json.dumps(measured.report(), ensure_ascii=False))
 
 
 @app.command()
@@ -320,6 +338,119 @@ def unanswered() -> None:
             )
         out.print(table)
         database.close()
+
+
+@app.command()
+def cases() -> None:
+    """List the complaints under way, the most serious and then the oldest first."""
+    with _plain_errors():
+        settings = _prepare(quiet=True)
+        from bot.bootstrap import open_database, utc_now
+        from bot.storage.cases import SqlCases
+
+        database = open_database(settings)
+        found = SqlCases(database).open_cases()
+        table = Table(title=f"Complaints under way: {len(found)}")
+        for column in ("number", "kind", "state", "severity", "order", "age"):
+            table.add_column(column, overflow="fold", no_wrap=column == "number")
+        for case in found:
+            table.add_row(
+                case.number,
+                case.kind.value,
+                case.state.value,
+                case.severity.name.lower(),
+                escape(case.order_number or "–"),
+                _span(utc_now() - case.opened_at),
+            )
+        out.print(table)
+        database.close()
+
+
+@app.command()
+def promises() -> None:
+    """List what is promised and not settled, due first, and how much was kept in the last 30 days."""
+    with _plain_errors():
+        settings = _prepare(quiet=True)
+        from bot.bootstrap import open_database, utc_now
+        from bot.storage.promises import SqlPromises
+
+        database = open_database(settings)
+        records, now = SqlPromises(database), utc_now()
+        found = records.open_promises()
+        table = Table(title=f"Open promises: {len(found)}")
+        for column in ("due", "in", "kind", "owner", "case", "conversation"):
+            table.add_column(column, overflow="fold", no_wrap=column in ("due", "conversation"))
+        for promise in found:
+            late = promise.due_at < now
+            table.add_row(
+                f"{promise.due_at:%Y-%m-%d %H:%M}",
+                f"[red]{_span(now - promise.due_at)} late[/]" if late else _span(promise.due_at - now),
+                promise.kind.value,
+                promise.owner.value,
+                escape(str(promise.what.get("case_number") or "–")),
+                promise.conversation[:8],
+            )
+        out.print(table)
+        kept = records.kept_rate(now - timedelta(days=30))
+        rate = "–" if kept.rate is None else f"{kept.rate:.0%}"
+        out.print(f"Kept in 30 days: {rate} ({kept.kept} kept, {kept.broken} broken)")
+        database.close()
+
+
+@app.command()
+def suggestions() -> None:
+    """List what customers have suggested, open ones first, newest first."""
+    with _plain_errors():
+        settings = _prepare(quiet=True)
+        from bot.bootstrap import open_database
+        from bot.storage.feedback import SqlFeedback
+
+        database = open_database(settings)
+        table = Table(title="Suggestions")
+        for column in ("number", "when", "language", "suggestion", "done"):
+            table.add_column(column, overflow="fold", no_wrap=column == "number")
+        for suggestion in SqlFeedback(database).suggestions():
+            table.add_row(
+                suggestion.number,
+                f"{suggestion.at:%Y-%m-%d %H:%M}",
+                suggestion.language,
+                escape(suggestion.text[:300]),
+                f"{suggestion.done_at:%Y-%m-%d}" if suggestion.done_at else "–",
+            )
+        out.print(table)
+        database.close()
+
+
+@app.command("suggestions-done")
+def suggestions_done(
+    number: Annotated[str, typer.Argument(help="The suggestion's number, as S20481.")],
+    answer: Annotated[str, typer.Option(help="What its author is told, in their language.")],
+) -> None:
+    """Mark a suggestion as done; its author is told so, once, where that is allowed."""
+    with _plain_errors():
+        settings = _prepare(quiet=True)
+        from bot.bootstrap import open_database, utc_now
+        from bot.storage.feedback import SqlFeedback
+
+        if not answer.strip():
+            raise ConfigurationError("--answer", "it is empty", "Say in a sentence what was done.")
+        database = open_database(settings)
+        done = SqlFeedback(database).done(number.strip().upper(), answer.strip(), utc_now())
+        database.close()
+        if not done:
+            err.print(
+                f"[bold red]{escape(number)}[/] is no open suggestion: see [bold]thiqa suggestions[/] for those there are."
+            )
+            raise typer.Exit(2)
+        out.print(f"{escape(number.strip().upper())} is done. Its author will be told.")
+
+
+def _span(span: timedelta) -> str:
+    """Roughly how long, for people on duty."""
+    minutes = int(span.total_seconds() // 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
 
 
 @app.command()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from bot.bootstrap import alert_senders, open_database, open_shop
+from bot.connectors.telegram.api import Bot, Timeouts, bot_id
+from bot.connectors.telegram.setup import check_bot
 from bot.errors import ConfigurationError, ShopError, StorageUnavailable
 from bot.settings import Settings, prepare_home, secret_keys
+from bot.widget_file import WIDGET
 
 _LEAST_FREE_MB = 500
 
@@ -32,9 +36,12 @@ def check(settings: Settings) -> Iterator[Finding]:
         ("content", _content),
         ("shop", _shop),
         ("REST channel", _rest),
+        ("web chat", _webchat),
+        ("signed identities", _identity),
         ("alerts", _alerts),
     ):
         yield _tried(what, part, settings)
+    yield from _telegram(settings)
 
 
 def _tried(what: str, part: Callable[[Settings], Finding], settings: Settings) -> Finding:
@@ -102,6 +109,32 @@ def _rest(settings: Settings) -> Finding:
     return Finding("ok", "REST channel", "on")
 
 
+def _webchat(settings: Settings) -> Finding:
+    if not WIDGET.is_file():
+        return Finding("note", "web chat", "the widget is not built; run `make widget`")
+    if not settings.public_url:
+        return Finding(
+            "note", "web chat", "set THIQA_PUBLIC_URL to the address under which customers reach this server"
+        )
+    if not settings.origins:
+        return Finding(
+            "note",
+            "web chat",
+            "only this server's own pages may show it; set THIQA_ALLOWED_ORIGINS to the shop's website",
+        )
+    everyone = " (every website: name the shop's instead)" if "*" in settings.origins else ""
+    return Finding("note" if everyone else "ok", "web chat", f"for {', '.join(settings.origins)}{everyone}")
+
+
+def _identity(settings: Settings) -> Finding:
+    secret = settings.identity_secret.get_secret_value()
+    if not secret:
+        return Finding("note", "signed identities", "off; set THIQA_IDENTITY_SECRET to use them")
+    if len(secret) < 32:
+        return Finding("note", "signed identities", "on, but THIQA_IDENTITY_SECRET is short; use 32 random characters")
+    return Finding("ok", "signed identities", "on")
+
+
 def _alerts(settings: Settings) -> Finding:
     senders = alert_senders(settings)
     if not senders:
@@ -109,3 +142,17 @@ def _alerts(settings: Settings) -> Finding:
             "note", "alerts", "nobody is told when a customer waits; set THIQA_ALERT_WEBHOOK_URL or THIQA_ALERT_EMAIL"
         )
     return Finding("ok", "alerts", ", ".join(sorted(senders)))
+
+
+def _telegram(settings: Settings) -> Iterator[Finding]:
+    tokens = settings.telegram_tokens
+    if not tokens:
+        yield Finding("note", "Telegram", "off; set THIQA_TELEGRAM_TOKEN to use it (docs/telegram.md)")
+    for place, token in enumerate(tokens, 1):
+        name = "Telegram" if len(tokens) == 1 else f"Telegram, token {place}"
+        if bot_id(token) is None:
+            yield Finding("bad", name, "THIQA_TELEGRAM_TOKEN is no bot token; copy it from @BotFather as it stands")
+            continue
+        bot = Bot(token, settings.telegram_api_url, Timeouts(connect=5.0, answer=10.0))
+        for state, text in asyncio.run(check_bot(bot, settings.telegram_mode, settings.base_url)):
+            yield Finding(state, name, text)

@@ -3,27 +3,37 @@
 ThiqaError
 ├── ConfigurationError      a setting or a file is wrong; says which and how to mend it
 ├── MessageRefused          a message cannot be taken in; `code` is stable, `retry_after` says when to try again
+├── IdentityRefused         a token of the shop's site proves nothing; `code` says why
+├── ImageRefused            a file is not an image that can be kept; `code` says why
 ├── StorageUnavailable      the database is locked, gone or full; what was asked did not happen
 ├── ShopError
 │   ├── ShopUnavailable     the shop timed out, refused the connection, or failed
-│   └── ShopGarbled         the shop answered what its contract does not allow
+│   ├── ShopGarbled         the shop answered what its contract does not allow
+│   └── ShopRefused         the shop will not do what it was asked; `code` says why
 ├── AssistantFailed         the assistant could not answer this turn
 └── Conflict                somebody else was faster; nothing of ours was written
     ├── LeaseLost
-    └── OwnerChanged
+    ├── OwnerChanged
+    ├── CaseMoved           a complaint's case has changed since it was read
+    └── CapReached          a grant would now break a cap
 """
 
 from __future__ import annotations
 
 __all__ = [
     "AssistantFailed",
+    "CapReached",
+    "CaseMoved",
     "ConfigurationError",
     "Conflict",
+    "IdentityRefused",
+    "ImageRefused",
     "LeaseLost",
     "MessageRefused",
     "OwnerChanged",
     "ShopError",
     "ShopGarbled",
+    "ShopRefused",
     "ShopUnavailable",
     "StorageUnavailable",
     "ThiqaError",
@@ -46,11 +56,27 @@ class ConfigurationError(ThiqaError):
 
 
 class MessageRefused(ThiqaError):
-    """A message is not taken in. `code` is one of `invalid`, `flood`; `retry_after` in seconds where waiting helps."""
+    """A message is not taken in. `code` is one of `invalid`, `flood`, `file`; `retry_after` in seconds where waiting helps."""
 
     def __init__(self, code: str, reason: str, retry_after: int | None = None) -> None:
         super().__init__(reason)
         self.code, self.reason, self.retry_after = code, reason, retry_after
+
+
+class IdentityRefused(ThiqaError):
+    """`code`: `identity_off`, `identity_invalid` or `identity_expired`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class ImageRefused(ThiqaError):
+    """`code`: `too_large`, `not_image` or `too_many_pixels`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class StorageUnavailable(ThiqaError):
@@ -73,6 +99,15 @@ class ShopGarbled(ShopError):
         self.detail = detail
 
 
+class ShopRefused(ShopError):
+    """The shop understood and will not do it: nothing was done. `code` is one of `exceeds_paid`, `not_paid`,
+    `out_of_stock`, `not_possible`, `unknown`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"the shop refused: {code}")
+        self.code = code
+
+
 class AssistantFailed(ThiqaError):
     """The assistant raised, answered nothing, or had no wording for what it had to say."""
 
@@ -87,3 +122,15 @@ class LeaseLost(Conflict):
 
 class OwnerChanged(Conflict):
     """The conversation changed hands while the turn ran; its replies are discarded."""
+
+
+class CaseMoved(Conflict):
+    """A complaint's case has changed hands or state, or one about the same thing was opened, since it was read."""
+
+
+class CapReached(Conflict):
+    """Another grant came first, and this one would now break a cap. `cap` names it."""
+
+    def __init__(self, cap: str) -> None:
+        super().__init__(f"the grant would break the cap {cap}")
+        self.cap = cap

@@ -13,6 +13,7 @@ import regex
 import structlog
 
 _EMAIL = regex.compile(r"[\w.+\-]+@[\w\-]+\.[\w.\-]+")
+_BOT_TOKEN = regex.compile(r"\d{3,}:[\w\-]{16,}")
 _DIGITS = regex.compile(r"(?<![\w.\-])\+?\d[\d \-]{6,}\d(?![\w\-])")
 _QUIET = (
     "rasa",
@@ -22,15 +23,20 @@ _QUIET = (
     "tensorflow",
     "urllib3",
     "uvicorn.access",
+    "uvicorn.error",  # tells the whole URL of each socket
     "matplotlib",
     "alembic",
     "absl",
+    "httpx",  # tells the whole URL of each request, a bot's token with it
+    "httpcore",
+    "telegram",  # tells the whole answer that it cannot read, customers' words with it
 )
+_LEVELS = dict.fromkeys(("apscheduler", "tensorflow", "absl"), logging.ERROR) | {"telegram": logging.CRITICAL}
 
 
 def mask(text: str) -> str:
-    """A text without e-mail addresses and long numbers."""
-    return str(_DIGITS.sub("[number]", _EMAIL.sub("[email]", text)))
+    """A text without e-mail addresses, bots' tokens and long numbers."""
+    return str(_DIGITS.sub("[number]", _EMAIL.sub("[email]", _BOT_TOKEN.sub("[token]", text))))
 
 
 def _mask_all(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -86,8 +92,6 @@ def configure(level: str, form: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     for name in _QUIET:
-        logging.getLogger(name).setLevel(
-            logging.ERROR if name in ("apscheduler", "tensorflow", "absl") else logging.WARNING
-        )
+        logging.getLogger(name).setLevel(_LEVELS.get(name, logging.WARNING))
     # Rasa logs message texts through loggers of its own at DEBUG; none of them is let through.
     warnings.showwarning = lambda *args, **kwargs: None  # TensorFlow and Rasa put their own filters back

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from bot.compensation.service import CompensationService
+from bot.complaints.service import ComplaintService
 from bot.conversations.model import Turn
 from bot.conversations.ports import Clock, Wording
 from bot.customers.proof import ProofService
@@ -26,6 +28,8 @@ class Services:
     proofs: ProofService
     knowledge: KnowledgeService
     handoff: HandoffService
+    compensation: CompensationService
+    complaints: ComplaintService
     wording: Wording
     effects: EffectWriter
     clock: Clock

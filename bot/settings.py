@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseSettings, Field, SecretStr, ValidationError, validator
 
@@ -27,6 +30,14 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "", description="Address under which customers reach this server; http://HOST:PORT when empty."
     )
+    allowed_origins: str = Field(
+        "",
+        description="Websites that may show the chat, comma-separated: https://shop.example; `*` for all. This server's own pages always may.",
+    )
+    identity_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Secret with which the shop's website signs who its visitor is; 32 random characters or more. Off while empty.",
+    )
     secret_keys: SecretStr = Field(
         SecretStr(""),
         description="Signing keys, comma-separated, newest first; made on the first run in THIQA_HOME when empty.",
@@ -39,6 +50,17 @@ class Settings(BaseSettings):
     )
     shop_token: SecretStr = Field(SecretStr(""), description="Bearer token towards that shop.")
     shop_timeout: float = Field(3.0, gt=0, le=30, description="Seconds to wait for one answer of the shop.")
+    telegram_token: SecretStr = Field(
+        SecretStr(""), description="Telegram bot token; several, comma-separated, for several bots. Off while empty."
+    )
+    telegram_api_url: str = Field("https://api.telegram.org", description="Address of the Bot API server.")
+    telegram_mode: str = Field(
+        "polling",
+        description="`polling`, or `webhook`: then THIQA_PUBLIC_URL must be an https:// address of this server.",
+    )
+    telegram_agents_group: str = Field(
+        "", description="Id of the agents' Telegram group, the only group in which the bot stays."
+    )
     alert_webhook_url: SecretStr = Field(
         SecretStr(""), description="URL that receives a JSON POST when a customer waits for a person."
     )
@@ -75,6 +97,35 @@ class Settings(BaseSettings):
             raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
         return value.upper()
 
+    @validator("allowed_origins")
+    def _origins(cls, value: str) -> str:
+        for origin in filter(None, (part.strip() for part in value.split(","))):
+            parts = urlsplit(origin)
+            if origin != "*" and (
+                parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError("must be origins such as https://shop.example, without a path, or *")
+        return value
+
+    @validator("telegram_mode")
+    def _known_mode(cls, value: str) -> str:
+        if value not in {"polling", "webhook"}:
+            raise ValueError("must be polling or webhook")
+        return value
+
+    @validator("telegram_api_url")
+    def _address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
+            raise ValueError("must be an address such as https://api.telegram.org")
+        return value.rstrip("/")
+
+    @validator("telegram_agents_group")
+    def _group(cls, value: str) -> str:
+        if value and not re.fullmatch(r"-\d{1,18}", value.strip()):
+            raise ValueError("must be the id of a group, such as -1001234567890")
+        return value.strip()
+
     @validator("log_format")
     def _known_format(cls, value: str) -> str:
         if value not in {"auto", "json", "text"}:
@@ -85,6 +136,16 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """The database URL in force."""
         return self.database_url.get_secret_value() or f"sqlite:///{(self.home / 'thiqa.db').resolve()}"
+
+    @property
+    def origins(self) -> list[str]:
+        """THIQA_ALLOWED_ORIGINS as a list."""
+        return [part.strip() for part in self.allowed_origins.split(",") if part.strip()]
+
+    @property
+    def telegram_tokens(self) -> list[str]:
+        """THIQA_TELEGRAM_TOKEN as a list."""
+        return [part.strip() for part in self.telegram_token.get_secret_value().split(",") if part.strip()]
 
     @property
     def base_url(self) -> str:
@@ -133,3 +194,11 @@ def secret_keys(settings: Settings) -> list[bytes]:
             pass
         text = path.read_text().replace("\n", ",")
     return [key.strip().encode() for key in text.split(",") if key.strip()]
+
+
+def identity_secret(settings: Settings) -> str:
+    """THIQA_IDENTITY_SECRET; where it is unset, the demo shop has one of its own, and a real shop none."""
+    given = settings.identity_secret.get_secret_value()
+    if given or settings.shop_url:
+        return given
+    return hashlib.sha256(b"thiqa demo shop identity\0" + secret_keys(settings)[0]).hexdigest()

@@ -11,9 +11,20 @@ _REPEATED = regex.compile(r"(\p{L})\1{2,}")
 _SPACES = regex.compile(r"\s+")
 
 
+def is_mark(sign: str) -> bool:
+    """Whether a character is an Arabic diacritic or a tatweel: it changes how a word looks, not which it is."""
+    return _MARKS.match(sign) is not None
+
+
 def western_digits(text: str) -> str:
     """Arabic-Indic and Persian digits as 0-9. Character positions stay."""
     return text.translate(_DIGITS)
+
+
+def plain(text: str) -> str:
+    """The same words without diacritics, tatweel, elongation and capitals, digits as 0-9; letters as they are written.
+    What a sentence encoder should see: it reads these spellings worse, and hamzas better where they are right."""
+    return str(_REPEATED.sub(r"\1", _MARKS.sub("", western_digits(text)).lower()))
 
 
 def normalize(text: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,20 @@ import structlog
 from rasa.core.agent import Agent
 from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
 from rasa.core.tracker_store import TrackerStore
-from rasa.shared.core.events import BotUttered, UserUttered
+from rasa.shared.core.events import BotUttered, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
+from bot.brain.choices import chosen, wanted
 from bot.brain.in_process_actions import InProcessActions
+from bot.brain.requests import MOST_REQUESTS, parts_of, requests_in
 from bot.brain.scope import TurnAborted, TurnScope, current_scope
 from bot.brain.tracker_store import NoLocks, TurnTrackerStore, memory_of
 from bot.brain.wording import DomainWording, ResponseGenerator
-from bot.conversations.model import Button, LanguageRead, Reply, Turn
+from bot.complaints.service import case_number_in
+from bot.conversations.model import Button, LanguageRead, Owner, OwnerChange, Reply, Turn
 from bot.conversations.turn_in_progress import turn_in_progress
 from bot.errors import AssistantFailed
+from bot.formatting import Formatter
 from bot.text import normalize
 
 log = structlog.get_logger()
@@ -32,6 +37,9 @@ _SALAM = re.compile(
     # In Latin letters: "assalamu alaikum", "salam 3likom", "slm 3lkm", "essalem alaykoum".
     r"|\b(?:[ae]s{0,2}[\s-]?)?ss?[ae]{0,2}l[ae]{0,2}m[aou]{0,2}n?[\s'-]*(?:[ou][\s-]+)?[3'`]?[ae]{0,2}l[aey]{0,3}[iy]?k[oue]{0,2}m\b"
 )
+
+
+_A_NUMBER_ALONE = 3  # words around the number of a complaint that say nothing else
 
 
 class _EmbeddedAgent(Agent):
@@ -73,54 +81,106 @@ class RasaAssistant:
         return parsed
 
     def respond(self, turn: Turn) -> Sequence[Reply]:
-        scope = TurnScope(turn)
-        agent = self._agent
-        message = UserMessage(
-            turn.payload or _typed(turn.message.text),
-            CollectingOutputChannel(),
-            turn.conversation.id,
-            input_channel=turn.conversation.channel,
-            message_id=turn.message.id,
-        )
+        scope, agent = TurnScope(turn), self._agent
         token, turn_token = current_scope.set(scope), turn_in_progress.set(turn)
         try:
-            self._run(asyncio.wait_for(agent.handle_message(message), self._timeout))
+            replies: list[Reply] = self._run(asyncio.wait_for(self._answer(agent, turn, scope), self._timeout))
             turn.state_after = memory_of(scope, agent.tracker_store)
         except TurnAborted as aborted:
             raise AssistantFailed(str(aborted)) from aborted
         except asyncio.TimeoutError as error:
             raise AssistantFailed(f"no answer within {self._timeout} s") from error
+        except AssistantFailed:
+            raise
         except Exception as error:
             raise AssistantFailed(f"Rasa failed: {type(error).__name__}") from error
         finally:
             current_scope.reset(token)
             turn_in_progress.reset(turn_token)
-        if scope.tracker is None:
-            raise AssistantFailed("Rasa saved nothing")
-        return self._conclude(turn, scope.tracker)
+        return replies
 
-    def _conclude(self, turn: Turn, tracker: DialogueStateTracker) -> list[Reply]:
+    async def _answer(self, agent: Agent, turn: Turn, scope: TurnScope) -> list[Reply]:
+        """Say what the customer said, then what of earlier requests still waits; each is one message to Rasa."""
+        scope.tracker = await agent.tracker_store.retrieve(turn.conversation.id)
+        text, requests = await self._heard(agent, turn, scope.tracker)
+        replies = await self._tell(agent, turn, scope, requests[0][0] if requests else text)
+        tracker = scope.tracker
+        if tracker is None:
+            raise AssistantFailed("Rasa saved nothing")
+        self._trace(turn, tracker)
+        language = str(tracker.get_slot("language") or "ar")
+        waiting = [*requests[1:], *(tracker.get_slot("waiting_requests") or [])][: MOST_REQUESTS - 1]
+        if requests and _asks(tracker):
+            topics = [self._wording.say(f"label_intent_{intent}", language).text for _, intent in requests]
+            following = Formatter(language).list(topics[1:])
+            noted = self._wording.say("utter_requests_noted", language, first=topics[0], second=following)
+            replies.insert(0, noted)
+        offer = tracker.get_slot("offer")
+        while waiting and not _asks(tracker) and not _handed_over(turn):
+            said, intent = waiting.pop(0)
+            topic = self._wording.say(f"label_intent_{intent}", language).text
+            more = await self._tell(agent, turn, scope, said)
+            if more:
+                opening = self._wording.say("utter_next_request", language, topic=topic).text
+                more[0] = replace(more[0], text=f"{opening}\n{more[0].text}")
+            replies += more
+            tracker = scope.tracker
+        if offer and not tracker.get_slot("offer") and not _asks(tracker):
+            tracker.update(SlotSet("offer", offer))  # a "yes" to what the first answer offered
+        if _handed_over(turn):
+            waiting = []  # people read all of it
+        if (tracker.get_slot("waiting_requests") or []) != waiting:
+            tracker.update(SlotSet("waiting_requests", waiting or None))
+        if replies and turn.payload is None and said_salam(turn.message.text):
+            salam = self._wording.say("utter_return_salam", language).text
+            replies[0] = replace(replies[0], text=f"{salam}\n{replies[0].text}")
+        return replies
+
+    async def _heard(
+        self, agent: Agent, turn: Turn, tracker: DialogueStateTracker | None
+    ) -> tuple[str, list[tuple[str, str]]]:
+        """What Rasa is told: a button's payload, the button that a typed word means, or the text; and the requests
+        of a text with several."""
+        if turn.payload is not None:
+            return turn.payload, []
+        if button := chosen(turn.message.text, _offered(tracker)) or wanted(turn.message.text, _on_the_table(tracker)):
+            return button["payload"], []
+        if (number := case_number_in(turn.message.text)) and len(turn.message.text.split()) <= _A_NUMBER_ALONE:
+            return f'/complaint_status{{"case": "{number}"}}', []
+        text = _typed(turn.message.text)
+        if tracker is not None and tracker.active_loop_name:
+            return text, []  # in the middle of one matter; what else it holds is the form's to see
+        parsed: dict[str, Any] = {}
+        for part in parts_of(text):
+            parsed[part] = await agent.parse_message(part)
+        return text, requests_in(text, parsed)
+
+    async def _tell(self, agent: Agent, turn: Turn, scope: TurnScope, text: str) -> list[Reply]:
+        message = UserMessage(
+            text,
+            CollectingOutputChannel(),
+            turn.conversation.id,
+            input_channel=turn.conversation.channel,
+            message_id=turn.message.id,
+        )
+        await agent.handle_message(message)
+        return _replies(scope.tracker) if scope.tracker is not None else []
+
+    @staticmethod
+    def _trace(turn: Turn, tracker: DialogueStateTracker) -> None:
         language, variety = str(tracker.get_slot("language") or "ar"), tracker.get_slot("variety")
         if (language, variety) != (turn.conversation.language, turn.conversation.variety):
             turn.effects.append(LanguageRead(language, variety))
-        replies = _replies(tracker)
         heard = tracker.latest_message.parse_data if tracker.latest_message else {}
-        intent = heard.get("intent") or {}
+        intent, emotion = heard.get("intent") or {}, heard.get("emotion") or {}
         turn.trace.update(
             intent=intent.get("name"),
             confidence=round(float(intent.get("confidence") or 0.0), 3),
-            emotion=(heard.get("emotion") or {}).get("name")
-            if isinstance(heard.get("emotion"), dict)
-            else heard.get("emotion"),
+            emotion=emotion.get("name"),
+            tension=round(float(tracker.get_slot("tension") or 0.0), 2),
             language=language,
             variety=variety,
         )
-        if replies and turn.payload is None and said_salam(turn.message.text):
-            salam = self._wording.say("utter_return_salam", language)
-            replies[0] = Reply(
-                f"{salam.text}\n{replies[0].text}", replies[0].buttons, replies[0].response, replies[0].source
-            )
-        return replies
 
     def _run(self, work: Any) -> Any:
         loop = getattr(self._threads, "loop", None)
@@ -137,6 +197,37 @@ def said_salam(text: str) -> bool:
 def _typed(text: str) -> str:
     """Typed text as Rasa may see it: Rasa takes a text that begins with "/" for an intent, from anyone."""
     return "\u2044" + text[1:] if text.startswith("/") else text
+
+
+def _offered(tracker: DialogueStateTracker | None) -> list[Mapping[str, str]]:
+    """The buttons of the last answer."""
+    for event in reversed(tracker.events if tracker is not None else ()):
+        if isinstance(event, UserUttered):
+            break
+        if isinstance(event, BotUttered) and event.data.get("buttons"):
+            return list(event.data["buttons"])
+    return []
+
+
+def _on_the_table(tracker: DialogueStateTracker | None) -> list[Mapping[str, str]]:
+    """The buttons of a complaint's offers that still wait for a choice, whatever was said since."""
+    if tracker is None or tracker.active_loop_name or tracker.get_slot("offer") not in ("case", "complain"):
+        return []
+    for event in reversed(tracker.events):
+        if isinstance(event, BotUttered):
+            buttons = list(event.data.get("buttons") or ())
+            if any(str(button["payload"]).startswith(("/choose", "/complain_anyway")) for button in buttons):
+                return buttons
+    return []
+
+
+def _asks(tracker: DialogueStateTracker) -> bool:
+    """Whether the assistant waits for an answer to a question of its own."""
+    return bool(tracker.active_loop_name)
+
+
+def _handed_over(turn: Turn) -> bool:
+    return any(isinstance(effect, OwnerChange) and effect.to is not Owner.BOT for effect in turn.effects)
 
 
 def _replies(tracker: DialogueStateTracker) -> list[Reply]:

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import regex
-from rich.console import Console
-from rich.table import Table
 
 from bot.errors import ConfigurationError
 from bot.text import normalize
 
-__all__ = ["EMOTIONS", "best_intent", "evaluate", "print_report", "read_lines", "same_entity"]
+__all__ = ["EMOTIONS", "Evaluation", "best_intent", "evaluate", "read_lines", "same_entity"]
 
 EMOTIONS = ("positive", "neutral", "frustrated", "angry")
 _FALLBACK, _OUT_OF_SCOPE = "nlu_fallback", "out_of_scope"
@@ -107,87 +106,128 @@ def _emotion(parsed: Mapping[str, Any]) -> str | None:
     return str(found.get("name")) if isinstance(found, Mapping) else (str(found) if found else None)
 
 
+@dataclass
+class Evaluation:
+    """What came of the messages of one file. `report` is the contract; the rest is for people to look at."""
+
+    lines: list[Line] = field(default_factory=list)
+    guessed: list[str] = field(default_factory=list)
+    confidence: list[float] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)  # milliseconds
+    emotions: list[tuple[str, str]] = field(default_factory=list)  # as labelled, as read
+    topics: list[bool] = field(default_factory=list)
+    caught: list[bool] = field(default_factory=list)  # out of scope, and neither taken for something else nor answered
+    entities: list[tuple[int, int, int]] = field(default_factory=list)  # met, missing, found without being expected
+    errors: list[dict[str, Any]] = field(default_factory=list)  # worst (most confident) first
+
+    @property
+    def right(self) -> list[bool]:
+        return [guess in line["intent"] for line, guess in zip(self.lines, self.guessed, strict=True)]
+
+    @property
+    def gold(self) -> list[str]:
+        """The intent that would have been right: of several acceptable ones the guessed one."""
+        return [
+            guess if guess in line["intent"] else str(line["intent"][0])
+            for line, guess in zip(self.lines, self.guessed, strict=True)
+        ]
+
+    def report(self) -> dict[str, Any]:
+        """The figures, under the names of the contract."""
+        by_lang: dict[str, list[bool]] = defaultdict(list)
+        by_intent: dict[str, list[bool]] = defaultdict(list)
+        for line, correct in zip(self.lines, self.right, strict=True):
+            by_intent[str(line["intent"][0])].append(correct)
+            if line.get("lang"):
+                by_lang[str(line["lang"])].append(correct)
+        met, missing, extra = (sum(part) for part in zip(*self.entities, strict=True)) if self.entities else (0, 0, 0)
+        return {
+            "n": len(self.lines),
+            "accuracy": _share(self.right),
+            "macro_f1": _macro_f1(self.gold, self.guessed),
+            "by_lang": {name: _share(marks) for name, marks in sorted(by_lang.items())} or None,
+            "by_intent": {name: _share(marks) for name, marks in sorted(by_intent.items())} or None,
+            "emotion_accuracy": _share([wanted == felt for wanted, felt in self.emotions]),
+            "emotion_macro_f1": _macro_f1([wanted for wanted, _ in self.emotions], [felt for _, felt in self.emotions]),
+            "faq_topic_accuracy": _share(self.topics),
+            "entity_f1": _f1(met, met + missing, met + extra) if self.entities else None,
+            "oos_recall": _share(self.caught),
+            "ece": _calibration_error(self.bins()) if self.lines else None,
+            "ms_per_message_p50": round(median(self.times), 2) if self.times else None,
+        }
+
+    def bins(self) -> list[tuple[int, float, float]]:
+        """Calibration in ten bins of confidence: how many messages, their mean confidence, the share read rightly."""
+        bins: dict[int, list[int]] = defaultdict(list)
+        for place, sure in enumerate(self.confidence):
+            bins[min(int(sure * _BINS), _BINS - 1)].append(place)
+        right = self.right
+        return [
+            (
+                len(places),
+                sum(self.confidence[place] for place in places) / len(places),
+                sum(right[place] for place in places) / len(places),
+            )
+            for _, places in sorted(bins.items())
+        ]
+
+    def confusions(self) -> list[tuple[str, str, int]]:
+        """What was taken for what, and how often; most often first."""
+        counted = Counter(pair for pair in zip(self.gold, self.guessed, strict=True) if pair[0] != pair[1])
+        return [(wanted, guess, count) for (wanted, guess), count in counted.most_common()]
+
+
 def evaluate(
-    model_parse: Parse,
-    lines: Iterable[Line],
-    topic_of: Callable[[str], str | None] = lambda text: None,
-    errors: list[dict[str, Any]] | None = None,
-) -> dict[str, Any]:
+    model_parse: Parse, lines: Iterable[Line], topic_of: Callable[[str], str | None] = lambda text: None
+) -> Evaluation:
     """Parse every line and compare.
 
     `model_parse` gives Rasa's parse of a text; `topic_of` the FAQ topic that would be answered. Lines are as
-    `read_lines` gives them. What was read wrongly is appended to `errors`, worst (most confident) first.
+    `read_lines` gives them.
     """
-    gold: list[str] = []
-    guessed: list[str] = []
-    right: list[bool] = []
-    confidence: list[float] = []
-    times: list[float] = []
-    by_lang: dict[str, list[bool]] = defaultdict(list)
-    by_intent: dict[str, list[bool]] = defaultdict(list)
-    emotions: list[tuple[str, str]] = []
-    topics: list[bool] = []
-    caught: list[bool] = []
-    hits = expected_count = found_count = 0
-    any_entities = False
-    wrong: list[dict[str, Any]] = []
+    found = Evaluation()
     for line in lines:
-        text, accepted = str(line["text"]), list(line["intent"])
         begun = time.perf_counter()
-        parsed = model_parse(text)
-        times.append((time.perf_counter() - begun) * 1000)
+        parsed = model_parse(str(line["text"]))
+        found.times.append((time.perf_counter() - begun) * 1000)
         best, sure = best_intent(parsed)
-        correct = best in accepted
-        gold.append(best if correct else accepted[0])
-        guessed.append(best)
-        right.append(correct)
-        confidence.append(sure)
-        by_intent[accepted[0]].append(correct)
-        row: dict[str, Any] = {}
-        if not correct:
-            row.update(predicted=best, confidence=round(sure, 4))
-        if line.get("lang"):
-            by_lang[str(line["lang"])].append(correct)
-        if accepted == [_OUT_OF_SCOPE]:
+        found.lines.append(line)
+        found.guessed.append(best)
+        found.confidence.append(sure)
+        wrong = {} if best in line["intent"] else {"predicted": best, "confidence": round(sure, 4)}
+        if list(line["intent"]) == [_OUT_OF_SCOPE]:
             final = str((parsed.get("intent") or {}).get("name") or "")
-            caught.append(final in (_OUT_OF_SCOPE, _FALLBACK))
-        if line.get("emotion"):
-            felt = _emotion(parsed) or ""
-            emotions.append((str(line["emotion"]), felt))
-            if felt != line["emotion"]:
-                row["predicted_emotion"] = felt
-        if line.get("topic"):
-            topic = topic_of(text)
-            topics.append(topic == line["topic"])
-            if topic != line["topic"]:
-                row["predicted_topic"] = topic
-        if line.get("entities") is not None:
-            any_entities = True
-            met, missing, extra = _compare_entities(line["entities"], list(parsed.get("entities") or []))
-            hits, expected_count, found_count = hits + met, expected_count + met + missing, found_count + met + extra
-            if missing or extra:
-                row["predicted_entities"] = [
-                    {key: entity.get(key) for key in ("entity", "text", "value")}
-                    for entity in parsed.get("entities") or []
-                ]
-        if row:
-            wrong.append({**line, **row})
-    if errors is not None:
-        errors.extend(sorted(wrong, key=lambda row: -float(row.get("confidence", 0.0))))
-    return {
-        "n": len(right),
-        "accuracy": _share(right),
-        "macro_f1": _macro_f1(gold, guessed),
-        "by_lang": {name: _share(marks) for name, marks in sorted(by_lang.items())} or None,
-        "by_intent": {name: _share(marks) for name, marks in sorted(by_intent.items())} or None,
-        "emotion_accuracy": _share([wanted == felt for wanted, felt in emotions]),
-        "emotion_macro_f1": _macro_f1([wanted for wanted, _ in emotions], [felt for _, felt in emotions]),
-        "faq_topic_accuracy": _share(topics),
-        "entity_f1": _f1(hits, expected_count, found_count) if any_entities else None,
-        "oos_recall": _share(caught),
-        "ece": _calibration_error(confidence, right),
-        "ms_per_message_p50": round(median(times), 2) if times else None,
-    }
+            found.caught.append(final in (_OUT_OF_SCOPE, _FALLBACK))
+        wrong |= _compare_labels(found, line, parsed, topic_of)
+        if wrong:
+            found.errors.append({**line, **wrong})
+    found.errors.sort(key=lambda row: -float(row.get("confidence", 0.0)))
+    return found
+
+
+def _compare_labels(
+    found: Evaluation, line: Line, parsed: Mapping[str, Any], topic_of: Callable[[str], str | None]
+) -> dict[str, Any]:
+    """Emotion, topic and entities, where the line has them; returns what was wrong."""
+    wrong: dict[str, Any] = {}
+    if line.get("emotion"):
+        felt = _emotion(parsed) or ""
+        found.emotions.append((str(line["emotion"]), felt))
+        if felt != line["emotion"]:
+            wrong["predicted_emotion"] = felt
+    if line.get("topic"):
+        topic = topic_of(str(line["text"]))
+        found.topics.append(topic == line["topic"])
+        if topic != line["topic"]:
+            wrong["predicted_topic"] = topic
+    if line.get("entities") is not None:
+        read = list(parsed.get("entities") or [])
+        found.entities.append(_compare_entities(line["entities"], read))
+        if any(found.entities[-1][1:]):
+            wrong["predicted_entities"] = [
+                {key: entity.get(key) for key in ("entity", "text", "value")} for entity in read
+            ]
+    return wrong
 
 
 def _compare_entities(expected: Mapping[str, Any], found: list[Mapping[str, Any]]) -> tuple[int, int, int]:
@@ -223,49 +263,7 @@ def _macro_f1(gold: Sequence[str], guessed: Sequence[str]) -> float | None:
     return round(sum(scores) / len(scores), 4)
 
 
-def _calibration_error(confidence: Sequence[float], right: Sequence[bool]) -> float | None:
-    """Expected calibration error over ten bins of equal width: how far confidence and accuracy lie apart."""
-    if not right:
-        return None
-    bins: dict[int, list[int]] = defaultdict(list)
-    for place, sure in enumerate(confidence):
-        bins[min(int(sure * _BINS), _BINS - 1)].append(place)
-    apart = sum(
-        abs(sum(confidence[place] for place in places) - sum(right[place] for place in places))
-        for places in bins.values()
-    )
-    return round(apart / len(right), 4)
-
-
-def print_report(
-    report: Mapping[str, Any], errors: Sequence[Mapping[str, Any]] = (), console: Console | None = None
-) -> None:
-    """The report as tables, and the worst errors. To stderr unless a console is given: stdout belongs to the JSON."""
-    console = console or Console(stderr=True)
-    summary = Table(title=f"{report['n']} messages", show_header=False)
-    for key, value in report.items():
-        if key not in ("n", "by_lang", "by_intent"):
-            summary.add_row(key, _cell(value))
-    console.print(summary)
-    for key, title in (("by_lang", "Accuracy by variety"), ("by_intent", "Accuracy by intent, lowest first")):
-        if report.get(key):
-            table = Table(title=title)
-            table.add_column("name")
-            table.add_column("accuracy", justify="right")
-            table.add_column("")
-            for name, value in sorted(report[key].items(), key=lambda pair: pair[1]):
-                table.add_row(name, _cell(value), "█" * round(20 * value))
-            console.print(table)
-    mistaken = [row for row in errors if "predicted" in row]
-    if mistaken:
-        table = Table(title=f"The {min(len(mistaken), 20)} most confident of {len(mistaken)} errors")
-        for column in ("message", "expected", "read as", "confidence"):
-            table.add_column(column)
-        for row in mistaken[:20]:
-            shown = str(row["text"]).replace("[", "\\[")[:80]
-            table.add_row(shown, ", ".join(row["intent"]), str(row["predicted"]), _cell(row["confidence"]))
-        console.print(table)
-
-
-def _cell(value: Any) -> str:
-    return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+def _calibration_error(bins: Sequence[tuple[int, float, float]]) -> float:
+    """Expected calibration error over bins of equal width: how far confidence and accuracy lie apart (Guo et al.,
+    "On Calibration of Modern Neural Networks", 2017)."""
+    return round(sum(n * abs(sure - right) for n, sure, right in bins) / sum(n for n, _, _ in bins), 4)

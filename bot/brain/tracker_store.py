@@ -44,6 +44,15 @@ class TurnTrackerStore(TrackerStore):
             scope.said = {}
             return None
 
+    def init_tracker(self, sender_id: str) -> DialogueStateTracker:
+        """A new tracker, in the language that its conversation begins in."""
+        tracker: DialogueStateTracker = super().init_tracker(sender_id)
+        scope = current_scope.get()
+        if scope is not None and (slot := tracker.slots.get("language")):
+            slot.initial_value = scope.turn.conversation.language
+            slot.reset()
+        return tracker
+
     async def save(self, tracker: DialogueStateTracker) -> None:
         scope = current_scope.get()
         if scope is not None:

@@ -8,8 +8,9 @@ import hashlib
 import io
 import os
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ _INPUTS = (
     "domain.yml",
     "data",
     "bot/brain/nlu",
-    "bot/brain/encoder.py",
+    "bot/brain/encoder",
     "bot/text.py",
     "bot/content/cities.yml",
 )
@@ -51,7 +52,7 @@ def model_path(home: Path) -> Path:
 
 
 def ensure_model(home: Path, announce: Callable[[str], None] = lambda text: None) -> Path:
-    """The model of the present training data, trained if need be (1 to 2 minutes on two cores).
+    """The model of the present training data, trained if need be (about two minutes on two cores).
 
     Of several processes one trains and the rest wait. Raises ConfigurationError where the data cannot be trained on.
     """
@@ -65,7 +66,7 @@ def ensure_model(home: Path, announce: Callable[[str], None] = lambda text: None
         if path.exists():
             log.warning("model.broken", model=path.name)
             path.unlink()
-        announce("Training the model of this data: once, one to two minutes.")
+        announce("Training the model of this data: once, about two minutes.")
         train(path, announce)
         for old in sorted(path.parent.glob("thiqa-*.tar.gz"), key=lambda p: p.stat().st_mtime)[:-_KEPT]:
             old.unlink()
@@ -91,6 +92,7 @@ def train(path: Path, announce: Callable[[str], None] = lambda text: None) -> No
     from rasa.engine.training import graph_trainer
     from rasa.model_training import train as rasa_train
 
+    _read_data_once()
     part = path.with_name(f".{path.stem.removesuffix('.tar')}.part.tar.gz")
     try:
         graph_trainer.LoggingHook = _counting(graph_trainer.LoggingHook)
@@ -108,6 +110,23 @@ def train(path: Path, announce: Callable[[str], None] = lambda text: None) -> No
     if result.model is None:
         raise ConfigurationError("the training data", "Rasa could not train on it", _REMEDY)
     Path(result.model).replace(path)
+
+
+def _read_data_once() -> None:
+    """Rasa reads and validates the training messages three times in one training, five seconds each."""
+    from rasa.shared.importers import utils
+
+    read = getattr(utils.training_data_from_paths, "__wrapped__", utils.training_data_from_paths)
+
+    @wraps(read)
+    def once(paths: Iterable[str], language: str) -> Any:
+        key = (tuple(paths), language)
+        if key not in kept:
+            kept[key] = read(*key)
+        return kept[key]
+
+    kept: dict[tuple[tuple[str, ...], str], Any] = {}
+    utils.training_data_from_paths = once
 
 
 def _counting(hook: Any) -> Any:

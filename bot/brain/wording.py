@@ -12,9 +12,10 @@ import yaml
 from rasa.core.nlg.generator import NaturalLanguageGenerator
 from rasa.shared.core.trackers import DialogueStateTracker
 
-from bot.brain.scope import TurnAborted, current_scope
+from bot.brain.scope import TurnAborted, TurnScope, current_scope
 from bot.conversations.model import Reply
 from bot.errors import AssistantFailed, ConfigurationError
+from bot.promises.model import PromiseMade
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
@@ -99,8 +100,18 @@ class ResponseGenerator(NaturalLanguageGenerator):
                 variation,
                 text=fill(utter_action, str(variation.get("text", "")), {**tracker.current_slot_values(), **kwargs}),
             )
+            _promised(utter_action, variation, scope)
         except AssistantFailed as error:
             raise TurnAborted(str(error)) from error
         said[utter_action] = place
         filled.pop("condition", None)
         return filled
+
+
+def _promised(response: str, variation: Variation, scope: TurnScope | None) -> None:
+    """A response that commits is said together with its row in the ledger of promises, or not at all."""
+    promise = (variation.get("metadata") or {}).get("promise")
+    if promise is None or scope is None:
+        return
+    if not any(isinstance(effect, PromiseMade) and effect.kind.value == promise for effect in scope.turn.effects):
+        raise AssistantFailed(f"{response} promises {promise}, and nobody has promised it")

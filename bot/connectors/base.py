@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from anyio import to_thread
 
 from bot.conversations.inbox import Inbox
+from bot.conversations.live import Answered, Happening
 from bot.conversations.model import Message, MessageId
 from bot.errors import StorageUnavailable
 
@@ -22,10 +23,12 @@ class DoneSignals:
         self._lock = threading.Lock()
         self._waiting: dict[MessageId, list[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
 
-    def done(self, message: MessageId) -> None:
-        """Called by a worker, from any thread."""
+    def heard(self, happening: Happening) -> None:
+        """Listens to `LiveEvents`, from any thread."""
+        if not isinstance(happening, Answered):
+            return
         with self._lock:
-            waiting = self._waiting.pop(message, [])
+            waiting = self._waiting.pop(happening.message, [])
         for loop, event in waiting:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(event.set)

@@ -12,6 +12,7 @@ ConversationId = NewType("ConversationId", str)
 MessageId = NewType("MessageId", str)
 InboxId = NewType("InboxId", int)
 OutboxId = NewType("OutboxId", int)
+FileId = NewType("FileId", str)
 
 
 class Owner(str, Enum):
@@ -55,13 +56,27 @@ class Inbound:
     """A customer's message as a connector hands it over.
 
     `key` is the channel's own id of the message: a second message with the same key in the same conversation is the
-    same message. None where the channel has no ids: then every message is a new one.
+    same message. None where the channel has no ids: then every message is a new one. `file`: a stored file of this
+    address that the message brings; `more_files`: the others of an album. `language`: what a new conversation begins in.
+    `ends`: the customer ended the conversation; `text` is what the button said.
+
+    `means`: what the assistant is told instead of the text, where the channel itself knows (a command, a voice message);
+    never made from what a customer typed. `meta` is kept with the message (a quoted text). `corrects`: the key of the
+    message of which this is a later wording. `verified_phone`: the customer's own, by the word of the channel.
     """
 
     channel: str
     address: str
     text: str
     key: str | None = None
+    file: FileId | None = None
+    language: str = "ar"
+    ends: bool = False
+    more_files: Sequence[FileId] = ()
+    means: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    corrects: str | None = None
+    verified_phone: str | None = None
 
 
 @dataclass(frozen=True)

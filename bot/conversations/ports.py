@@ -15,6 +15,7 @@ from bot.conversations.model import (
     InboxId,
     Message,
     MessageId,
+    Owner,
     Reply,
     Turn,
 )
@@ -59,16 +60,23 @@ class Received:
     inbox_id: InboxId
     conversation: ConversationId
     message: MessageId
+    number: int
+    at: datetime
     new: bool
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """A message that this worker holds, with everything a turn needs. `attempt` counts from 1."""
+    """A message that this worker holds, with everything a turn needs.
+
+    `attempt` counts from 1: the times it was taken; `failures`: how many of those before ended in an error. The rest
+    ended with their process.
+    """
 
     inbox_id: InboxId
     turn: Turn
     attempt: int
+    failures: int = 0
 
 
 class Transcript(Protocol):
@@ -91,6 +99,52 @@ class Content:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class LogState:
+    """How far a conversation is, in numbers of messages. The customer's messages up to `delivered` have reached
+    whoever answers, up to `seen` they are answered by the assistant or read by an agent; the customer has read all up
+    to `read`. `customer`: whose it is, where their channel or their shop's site has said so."""
+
+    conversation: ConversationId
+    address: str
+    owner: Owner
+    customer: str | None
+    last: int
+    delivered: int
+    seen: int
+    read: int
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A message, and the key that its channel gave it, if a customer wrote it."""
+
+    message: Message
+    key: str | None
+
+
+class Transcripts(Protocol):
+    """The log in pages, first to last. Each raises StorageUnavailable."""
+
+    def state(self, channel: str, address: str) -> LogState | None:
+        """None where nothing was ever said."""
+
+    def moved(self, channel: str, since: datetime) -> Sequence[LogState]:
+        """The conversations of a channel in which something has happened since then."""
+
+    def before(self, conversation: ConversationId, number: int, limit: int) -> Sequence[LogLine]:
+        """The last `limit` before that number."""
+
+    def after(self, conversation: ConversationId, number: int, limit: int) -> Sequence[LogLine]:
+        """The first `limit` after that number."""
+
+    def undelivered(self, conversation: ConversationId, limit: int) -> Sequence[LogLine]:
+        """Replies that have not left through the outbox yet."""
+
+    def read_by_customer(self, conversation: ConversationId, number: int, now: datetime) -> bool:
+        """Note that the customer has read all up to that number; returns whether that was news."""
+
+
 class TurnStore(Transcript, Protocol):
     """The inbox, the log, the assistant's memory and the outbox, as one record.
 
@@ -98,7 +152,11 @@ class TurnStore(Transcript, Protocol):
     """
 
     def receive(self, inbound: Inbound, content: Content, now: datetime, max_pending: int) -> Received:
-        """Store a message, making its conversation if need be. Raises MessageRefused(`flood`)."""
+        """Store a message, making its conversation if need be. Raises MessageRefused (`flood`, `file`).
+
+        A message that `corrects` one which is not answered yet takes its place, and a turn that has read the old wording
+        is void; one that is answered gets a new message, told apart by its own key. The same wording again is nothing.
+        """
 
     def claim(self, worker: str, now: datetime, lease_until: datetime) -> Claimed | None:
         """Take the oldest unanswered message of a conversation that nobody holds, and the lease on its conversation.

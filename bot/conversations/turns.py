@@ -12,23 +12,28 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.conversations.model import MessageId, Owner, Reply, Turn
+from bot.conversations.live import Answered, LiveEvents, Typing
+from bot.conversations.model import Author, Owner, Reply, Turn
 from bot.conversations.ports import Assistant, Claimed, Clock, PeopleDesk, TurnStore, Wording
 from bot.errors import AssistantFailed, Conflict, StorageUnavailable
 
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=15)
-MAX_ATTEMPTS = 3
+MAX_FAILURES = 3
+# A process that is killed is seldom killed by the message it holds: machines restart, and new versions come.
+MAX_ATTEMPTS = 8
 _RETRY = timedelta(seconds=1)
+# What is said before the answer to a message, by what was noted of it when it came.
+_SAID_FIRST = {"masked": "utter_number_masked", "unread": "utter_telegram_unread"}
 _LONGEST_RETRY = timedelta(minutes=1)
 
 
 class TurnRunner:
     """Runs turns for one worker. Not for several threads at once: make one a thread.
 
-    `observe(step, seconds)` hears how long each step took; `done(message)` is called after a message's commit, and
-    `heard(intent)` with what was understood.
+    `observe(step, seconds)` hears how long each step took, `heard(intent)` what was understood, and `live` when the
+    assistant begins, when it ends, and when a message is answered.
     """
 
     def __init__(
@@ -39,16 +44,18 @@ class TurnRunner:
         desk: PeopleDesk,
         wording: Wording,
         clock: Clock,
+        live: LiveEvents,
         *,
         observe: Callable[[str, float], None] = lambda step, seconds: None,
-        done: Callable[[MessageId], None] = lambda message: None,
         heard: Callable[[str], None] = lambda intent: None,
         lease: timedelta = LEASE,
         max_attempts: int = MAX_ATTEMPTS,
+        max_failures: int = MAX_FAILURES,
     ) -> None:
         self._worker, self._store, self._assistant, self._desk = worker, store, assistant, desk
-        self._wording, self._clock, self._observe, self._done = wording, clock, observe, done
-        self._heard, self._lease, self._max_attempts = heard, lease, max_attempts
+        self._wording, self._clock, self._live, self._observe = wording, clock, live, observe
+        self._heard, self._lease = heard, lease
+        self._max_attempts, self._max_failures = max_attempts, max_failures
 
     def run_once(self) -> bool:
         """Answer one message if there is one to answer; returns whether there was. Raises StorageUnavailable."""
@@ -58,6 +65,9 @@ class TurnRunner:
             return False
         started = time.perf_counter()
         conversation = claimed.turn.conversation.id
+        place = (claimed.turn.conversation.channel, claimed.turn.conversation.address)
+        if claimed.turn.conversation.owner is Owner.BOT:
+            self._live.tell(Typing(*place, Author.BOT, True))
         try:
             replies = self._think(claimed)
             thought = time.perf_counter()
@@ -77,16 +87,18 @@ class TurnRunner:
             log.exception("turn.failed", conversation=conversation, attempt=claimed.attempt)
             self._store.release(self._worker, claimed, self._retry_at(claimed))
             return True
+        finally:
+            self._live.tell(Typing(*place, Author.BOT, False))
         self._observe("turn", time.perf_counter() - started)
         self._observe("wait", (now - claimed.turn.message.at).total_seconds())
         if intent := claimed.turn.trace.get("intent"):
             self._heard(str(intent))
-        self._done(claimed.turn.message.id)
+        self._live.tell(Answered(*place, claimed.turn.message.id))
         return True
 
     def _think(self, claimed: Claimed) -> Sequence[Reply]:
         turn = claimed.turn
-        given_up = claimed.attempt > self._max_attempts
+        given_up = self._tries_beyond(claimed) > 0
         if turn.conversation.owner is not Owner.BOT:
             return self._to_people(turn, given_up)
         if given_up:
@@ -97,9 +109,8 @@ class TurnRunner:
         replies = self._assistant.respond(turn)
         if not replies:
             raise AssistantFailed("the assistant said nothing")
-        if turn.message.meta.get("masked"):
-            return [self._wording.say("utter_number_masked", turn.conversation.language), *replies]
-        return replies
+        first = [response for mark, response in _SAID_FIRST.items() if turn.message.meta.get(mark)]
+        return [*(self._wording.say(response, turn.conversation.language) for response in first), *replies]
 
     def _to_people(self, turn: Turn, given_up: bool) -> Sequence[Reply]:
         try:
@@ -116,5 +127,9 @@ class TurnRunner:
 
     def _retry_at(self, claimed: Claimed) -> datetime | None:
         """At once while the message may still be answered; where not even giving up works, later and later."""
-        beyond = claimed.attempt - self._max_attempts
+        beyond = self._tries_beyond(claimed)
         return None if beyond <= 0 else self._clock() + min(_LONGEST_RETRY, _RETRY * 2 ** min(beyond - 1, 10))
+
+    def _tries_beyond(self, claimed: Claimed) -> int:
+        """How many tries after the last that was meant to answer; 0 or less while it may still be answered."""
+        return max(claimed.attempt - self._max_attempts, claimed.failures + 1 - self._max_failures)

@@ -34,6 +34,13 @@ class ProofGiven(Effect):
 
 
 @dataclass(frozen=True)
+class CustomerKnown(Effect):
+    """The channel's own word has shown whose conversation this is, for as long as they do not take it back."""
+
+    customer: CustomerId
+
+
+@dataclass(frozen=True)
 class ProofUsed(Effect):
     """Something personal was said under the proof: its idle time starts anew."""
 
@@ -62,6 +69,9 @@ class Failures:
 class ProofRecords(Protocol):
     def proof(self, conversation: ConversationId) -> Proof | None:
         """The latest proof of this conversation, however old."""
+
+    def verified_phone(self, conversation: ConversationId) -> str | None:
+        """The customer's own phone number, where their channel vouches for it."""
 
     def failures(self, conversation: ConversationId, order: OrderNumber | None, since: datetime) -> Failures:
         """Wrong tries since then, in this conversation and anywhere on this order."""
@@ -133,11 +143,28 @@ class ProofService:
         """Until when proof is paused here (or on that order), if it is."""
         return paused_until(self._failures(turn, order), turn.now)
 
+    def has_phone(self, turn: Turn) -> bool:
+        """Whether the channel vouches for a phone number of this customer."""
+        return self._records.verified_phone(turn.conversation.id) is not None
+
+    def vouched(self, turn: Turn, order: Order | None) -> bool:
+        """Whether the phone number that the channel vouches for is the one on the order; then it is the proof.
+
+        One that is not is no wrong try: it was not given for this order.
+        """
+        phone = self._records.verified_phone(turn.conversation.id) if order is not None else None
+        if order is None or phone is None or not proves(phone, order.contact):
+            return False
+        turn.effects += [ProofGiven(order.customer), CustomerKnown(order.customer)]
+        return True
+
     def check(self, turn: Turn, number: OrderNumber, order: Order | None, given: str) -> ProofOutcome:
         """Judge one try and record it in the turn. `order` is None for an unknown number: told apart by nobody."""
         until = self.paused(turn, number)
         if until:
             return ProofOutcome(False, until)
+        if self.vouched(turn, order):
+            return ProofOutcome(True)
         if order is not None and proves(given, order.contact):
             turn.effects.append(ProofGiven(order.customer))
             return ProofOutcome(True)

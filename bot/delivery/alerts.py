@@ -13,6 +13,11 @@ from bot.delivery.model import Outgoing
 from bot.delivery.service import TryAgain, Undeliverable
 
 _TIMEOUT = (3.05, 10)
+_SUBJECTS = {
+    "handoff.asked": "عميل بانتظار موظف · A customer is waiting for a person",
+    "promise.due": "وعد لعميل يحين موعده قريبًا · A promise to a customer is due soon",
+    "promise.broken": "وعد لعميل فات موعده · A promise to a customer was not kept",
+}
 
 
 class WebhookAlert:
@@ -48,7 +53,7 @@ class EmailAlert:
 
     def send(self, outgoing: Outgoing) -> None:
         mail = EmailMessage()
-        mail["Subject"] = "عميل بانتظار موظف · A customer is waiting for a person"
+        mail["Subject"] = _SUBJECTS.get(str(outgoing.body.get("event")), _SUBJECTS["handoff.asked"])
         mail["From"] = mail["To"] = self._to
         mail["Message-ID"] = f"<thiqa-{outgoing.id}@{self._to.rpartition('@')[2]}>"
         mail.set_content(

@@ -15,7 +15,10 @@ TOO_LATE = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A row of the outbox. `body` is what the channel's sender needs; `attempts` counts the tries before this one."""
+    """A row of the outbox. `body` is what the channel's sender needs; `attempts` counts the tries before this one.
+
+    `interrupted`: whoever had it before ended without a word, perhaps between the delivery and its record.
+    """
 
     id: OutboxId
     channel: str
@@ -23,6 +26,7 @@ class Outgoing:
     body: Mapping[str, Any]
     attempts: int
     created_at: datetime
+    interrupted: bool = False
 
 
 def next_attempt(attempts: int, now: datetime, retry_after: float | None = None) -> datetime:

@@ -19,6 +19,8 @@ class Reason(str, Enum):
     ASKED = "asked"  # the customer wants a person
     NOT_UNDERSTOOD = "not_understood"  # two failures to understand in a row
     ERROR = "error"  # the assistant failed on a message
+    COMPLAINT = "complaint"  # a complaint needs a person's decision
+    LOW_RATING = "low_rating"  # the customer says that it is not right
     PRIVACY = "privacy"  # the customer wants personal data shown, exported or erased
 
 

@@ -12,7 +12,8 @@ from typing import Protocol
 
 import phonenumbers
 
-from bot.conversations.model import Button, ConversationId, Effect, Owner, OwnerChange, Reply, Turn
+from bot.conversations.inbox import ENDED
+from bot.conversations.model import Button, ContactOptOut, ConversationId, Effect, Owner, OwnerChange, Reply, Turn
 from bot.conversations.ports import Wording
 from bot.errors import ShopError
 from bot.formatting import Formatter
@@ -28,6 +29,7 @@ from bot.handoff.model import (
 from bot.orders.ports import OrderBackend
 
 BACK_TO_BOT = "/back_to_bot"
+STOP_MESSAGES = "/stop_messages"
 
 _EMAIL = re.compile(r"(?<![\w.+\-])[\w.+\-]+@[\w\-]+\.[\w.\-]*\w")
 
@@ -96,6 +98,12 @@ class HandoffService:
                 return [self._wording.say("utter_already_with_agent", language)]
             turn.effects += [HandoffWithdrawn(), OwnerChange(Owner.BOT)]
             return [self._wording.say("utter_back_to_bot", language)]
+        if turn.payload == STOP_MESSAGES:
+            turn.effects.append(ContactOptOut())
+            return [self._wording.say("utter_stop_messages", language)]
+        if turn.payload == ENDED and turn.conversation.owner is Owner.QUEUE:
+            turn.effects += [HandoffWithdrawn(), OwnerChange(Owner.BOT)]
+            return [self._wording.say("utter_ended", language)]
         if turn.conversation.owner is Owner.AGENT or handoff is None:
             return []
         contact = contact_in(turn.message.text)

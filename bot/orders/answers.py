@@ -8,7 +8,7 @@ from datetime import date
 
 from bot.formatting import Formatter
 from bot.orders import policy
-from bot.orders.model import UNDER_WAY, Customer, Money, Order, OrderStatus, Policies, Refund, Shipment, Store
+from bot.orders.model import UNDER_WAY, Customer, Money, Order, OrderStatus, Policies, Shipment, Store
 from bot.orders.policy import Verdict
 
 Value = str  # a value whose text begins with "label_" is itself a response
@@ -33,7 +33,6 @@ class OrderAnswers:
         """What the customer asked about an order that is proven theirs. `goal` is one of `GOALS`' values."""
         answer: Callable[[Order], list[Line]] = {
             "refund": self.refund,
-            "not_received": self.not_received,
             "cancel": self.cancel,
             "change": self.change,
             "return": self.give_back,
@@ -134,7 +133,7 @@ class OrderAnswers:
         refund = order.refund
         if refund is None:
             return []
-        values = {"amount": self._money(Money(refund.amount, order.currency)), "method": _method(refund)}
+        values = {"amount": self._money(Money(refund.amount, order.currency)), "method": method_label(refund.method)}
         if refund.paid_on:
             return [Line("utter_refund_paid", {**values, "paid": self._date(refund.paid_on)})]
         if refund.due_on is None:
@@ -151,19 +150,7 @@ class OrderAnswers:
             return [Line("utter_refund_due", due)]
         return [Line("utter_refund_pending", {**due, "started": self._date(refund.started_on)})]
 
-    # -- wishes and complaints about one order -------------------------------------------------------------------------
-
-    def not_received(self, order: Order) -> list[Line]:
-        """The customer has nothing in hand: what the records say, kindly, and a person."""
-        if order.status is OrderStatus.DELIVERED and order.delivered_on and order.shipment:
-            values = {
-                "order_number": order.number,
-                "delivered": self._date(order.delivered_on),
-                "carrier": order.shipment.carrier[self._f.language],
-                "tracking_number": order.shipment.tracking_number,
-            }
-            return [Line("utter_not_received", values, person=True)]
-        return self.status(order)
+    # -- wishes about one order -----------------------------------------------------------------------------------------
 
     def cancel(self, order: Order) -> list[Line]:
         verdict = policy.cancellation(order, self._policies)
@@ -217,16 +204,14 @@ class OrderAnswers:
     def points(self, customer: Customer | None) -> list[Line]:
         if customer is None:
             return [Line("utter_offer_person", person=True)]
-        tier = [
-            t for t in sorted(self._policies.tiers, key=lambda t: t.from_points) if t.from_points <= customer.points
-        ]
+        tier = policy.tier_of(customer.points, self._policies)
         worth = Money(self._policies.points_value * customer.points, self._store.currency)
         return [
             Line(
                 "utter_points",
                 {
                     "points": self._f.counted(customer.points, "point", nominative=True),
-                    "tier": _tier(tier[-1].id if tier else "basic"),
+                    "tier": _tier(tier.id if tier else "basic"),
                     "worth": self._money(worth),
                 },
             )
@@ -274,6 +259,7 @@ def _tier(tier: str) -> Value:
     return f"label_tier_{tier}" if tier in ("basic", "silver", "gold", "vip") else tier
 
 
-def _method(refund: Refund) -> Value:
+def method_label(method: str) -> Value:
+    """How money goes back, in words."""
     known = ("card", "bank_transfer", "cash_on_delivery", "wallet")
-    return f"label_method_{refund.method if refund.method in known else 'other'}"
+    return f"label_method_{method if method in known else 'other'}"

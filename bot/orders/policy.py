@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from enum import Enum
 
-from bot.orders.model import UNDER_WAY, Order, OrderStatus, Policies, Refund
+from bot.orders.model import UNDER_WAY, Order, OrderStatus, Policies, Refund, Tier
 
 _CALLED_OFF = (OrderStatus.CANCELLED, OrderStatus.RETURNED, OrderStatus.REFUND_PENDING, OrderStatus.REFUNDED)
 
@@ -71,3 +71,9 @@ def returning(order: Order, policies: Policies, today: date) -> Verdict:
     if order.status is not OrderStatus.DELIVERED or last is None:
         return Verdict.NOT_YET
     return Verdict.POSSIBLE if today <= last else Verdict.TOO_LATE
+
+
+def tier_of(points: int, policies: Policies) -> Tier | None:
+    """The highest tier that so many points reach; None below all."""
+    reached = [tier for tier in policies.tiers if tier.from_points <= points]
+    return max(reached, key=lambda tier: tier.from_points, default=None)

@@ -6,6 +6,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bot.orders.model import Customer, CustomerId, Order, OrderNumber, Policies, Product, Store
+from bot.orders.remedies import (
+    PointsRequest,
+    RefundMade,
+    RefundRequest,
+    ReplacementMade,
+    ReplacementRequest,
+    Voucher,
+    VoucherRequest,
+)
 
 
 class OrderBackend(Protocol):
@@ -29,3 +38,21 @@ class OrderBackend(Protocol):
 
     def products(self) -> Sequence[Product]:
         """The whole catalogue."""
+
+    # What the shop does. Each may also raise ShopRefused: the shop understood and will not. Nothing was done then; after
+    # ShopUnavailable or ShopGarbled it may have been, and is asked again with the same key.
+
+    def refund(self, request: RefundRequest) -> RefundMade:
+        """Give money back; never more in all than was paid for the order."""
+
+    def replace(self, request: ReplacementRequest) -> ReplacementMade:
+        """Send something again at no cost."""
+
+    def issue_voucher(self, request: VoucherRequest) -> Voucher:
+        """Make a voucher."""
+
+    def voucher(self, code: str) -> Voucher | None:
+        """The voucher of that code, or None."""
+
+    def add_points(self, request: PointsRequest) -> int:
+        """Add points; returns the new balance."""

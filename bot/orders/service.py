@@ -10,7 +10,7 @@ from bot.formatting import Formatter
 from bot.orders.answers import OrderAnswers
 from bot.orders.model import Customer, CustomerId, Order, OrderNumber
 from bot.orders.ports import OrderBackend
-from bot.text import western_digits
+from bot.text import normalize, western_digits
 
 _NUMBER = re.compile(r"\d{3,12}")
 OFFERED_ORDERS = 5
@@ -20,6 +20,36 @@ def order_number_in(text: str) -> OrderNumber | None:
     """The order number in what a customer typed (`#1042`, `ORD-1042`, `طلب رقم ١٠٤٢`), digits only; None without one."""
     found = _NUMBER.search(western_digits(text))
     return OrderNumber(found.group()) if found else None
+
+
+_DIGIT_WORDS = {
+    word: str(digit)
+    for digit, words in enumerate(
+        (
+            "صفر zero sifr", "واحد one wa7ed wahed", "اثنين اتنين ثنين tnen two etnen", "ثلاثه تلاته ثلاث three talata",
+            "اربعه اربع four arba3a", "خمسه خمس five khamsa 5amsa", "سته ست six setta", "سبعه سبع seven sab3a",
+            "ثمانيه تمانيه ثمان eight tamanya", "تسعه تسع nine tes3a",
+        )
+    )
+    for word in words.split()
+}  # fmt: skip
+
+
+def spelled_digits(text: str) -> str:
+    """A text in which four or more digits that are spelled out one after the other ("four five six seven") are digits."""
+    words = normalize(text).split()
+    said, run = [], ""
+    for word in [*words, ""]:
+        digit = _DIGIT_WORDS.get(word.strip("،,.-")) if word else None
+        if digit is not None:
+            run += digit
+            continue
+        if run:
+            said.append(run)
+            run = ""
+        said.append(word)
+    found = " ".join(said).strip()
+    return found if any(word.isdigit() and len(word) >= 4 and word not in text for word in said) else text
 
 
 class OrderService:

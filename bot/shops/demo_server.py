@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hmac
-from typing import Any
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 
-from bot.errors import ConfigurationError, ShopError
+from bot.errors import ConfigurationError, ShopError, ShopGarbled, ShopRefused
 from bot.orders.model import CustomerId, OrderNumber
 from bot.orders.ports import OrderBackend
 from bot.shops import wire
+
+_T = TypeVar("_T")
+_REFUSED = {"unknown": 404, "not_possible": 422}  # any other is about how things stand: 409
 
 
 def create_demo_shop_app(backend: OrderBackend, token: str) -> FastAPI:
@@ -43,6 +48,10 @@ def create_demo_shop_app(backend: OrderBackend, token: str) -> FastAPI:
     def unavailable(_request: Request, _error: ShopError) -> JSONResponse:
         return JSONResponse({"detail": "the shop's records cannot be read"}, 503)
 
+    @app.exception_handler(ShopRefused)
+    def refused(_request: Request, error: ShopRefused) -> JSONResponse:
+        return JSONResponse({"code": error.code, "detail": "not done"}, _REFUSED.get(error.code, 409))
+
     @app.get("/store")
     def store() -> JSONResponse:
         return JSONResponse(wire.store_document(backend.store(), backend.policies()))
@@ -66,7 +75,56 @@ def create_demo_shop_app(backend: OrderBackend, token: str) -> FastAPI:
         found = backend.customer(CustomerId(customer))
         return _answer(None if found is None else wire.customer_document(found))
 
+    sent = Depends(_sent)
+
+    @app.post("/orders/{number:path}/refunds")
+    def refund(number: str, sent: tuple[str, object] = sent) -> JSONResponse:
+        key, document = sent
+        request = _request(lambda: wire.parse_refund_request(document, key, OrderNumber(number)))
+        return JSONResponse(wire.refund_made_document(backend.refund(request), request.order), 201)
+
+    @app.post("/orders/{number:path}/replacements")
+    def replacement(number: str, sent: tuple[str, object] = sent) -> JSONResponse:
+        key, document = sent
+        request = _request(lambda: wire.parse_replacement_request(document, key, OrderNumber(number)))
+        return JSONResponse(wire.replacement_made_document(backend.replace(request), request.order), 201)
+
+    @app.post("/vouchers")
+    def voucher_issue(sent: tuple[str, object] = sent) -> JSONResponse:
+        key, document = sent
+        request = _request(lambda: wire.parse_voucher_request(document, key))
+        return JSONResponse(wire.voucher_document(backend.issue_voucher(request)), 201)
+
+    @app.get("/vouchers/{code:path}")
+    def voucher(code: str) -> JSONResponse:
+        found = backend.voucher(code)
+        return _answer(None if found is None else wire.voucher_document(found))
+
+    @app.post("/customers/{customer:path}/points")
+    def points(customer: str, sent: tuple[str, object] = sent) -> JSONResponse:
+        key, document = sent
+        request = _request(lambda: wire.parse_points_request(document, key, CustomerId(customer)))
+        return JSONResponse(wire.points_document(request.customer, backend.add_points(request)), 201)
+
     return app
+
+
+async def _sent(request: Request) -> tuple[str, object]:
+    """The idempotency key and the JSON of a POST. Raises ShopRefused where either is missing."""
+    key = request.headers.get("idempotency-key", "")
+    if not wire.fit_key(key):
+        raise ShopRefused("not_possible")
+    try:
+        return key, json.loads(await request.body())
+    except (ValueError, RecursionError):
+        raise ShopRefused("not_possible") from None
+
+
+def _request(parse: Callable[[], _T]) -> _T:
+    try:
+        return parse()
+    except ShopGarbled:  # the caller's mistake here, not the shop's
+        raise ShopRefused("not_possible") from None
 
 
 def _answer(document: dict[str, Any] | None) -> JSONResponse:

@@ -8,14 +8,24 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import structlog
 
-from bot.errors import ConfigurationError, ShopError, ShopGarbled, ShopUnavailable
+from bot.errors import ConfigurationError, ShopError, ShopGarbled, ShopRefused, ShopUnavailable
 from bot.orders.model import Customer, CustomerId, Order, OrderNumber, Policies, Product, Store
 from bot.orders.ports import OrderBackend
+from bot.orders.remedies import (
+    PointsRequest,
+    RefundMade,
+    RefundRequest,
+    ReplacementMade,
+    ReplacementRequest,
+    Voucher,
+    VoucherRequest,
+)
 from bot.shops import wire
 from bot.shops.circuit import Circuit
 from bot.shops.transport import Answer, NoAnswer, Transport, UnfitAnswer
@@ -30,6 +40,18 @@ _LONGEST_RETRY_AFTER = 2.0  # seconds; a customer waits meanwhile, so a shop tha
 _LARGEST = 5 * 1024 * 1024  # bytes of an answer
 _FRESH = 60.0  # seconds
 _PRODUCTS_STALE = 3600.0  # seconds; an older price or stock is rather not told
+_READ, _DONE = frozenset({200}), frozenset({200, 201})
+_REFUSED = frozenset({409, 422})  # statuses of a POST that say why
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A GET, or with a body a POST. `what` names it in logs and errors, where its path and its key may not stand."""
+
+    what: str
+    path: str
+    body: bytes | None = None
+    key: str = ""
 
 
 class RestShop(OrderBackend):
@@ -109,6 +131,46 @@ class RestShop(OrderBackend):
     def products(self) -> Sequence[Product]:
         return self._products_cache.get()
 
+    def refund(self, request: RefundRequest) -> RefundMade:
+        if not wire.payable(request.amount.amount):
+            raise ShopRefused("not_possible")
+        path = _path(request.order, wire.ORDER_NUMBER_LENGTH, "/orders/{}/refunds")
+        document = wire.refund_request_document(request)
+        return self._do("refund", path, request.key, document, lambda answer: wire.parse_refund_made(answer, request))
+
+    def replace(self, request: ReplacementRequest) -> ReplacementMade:
+        path = _path(request.order, wire.ORDER_NUMBER_LENGTH, "/orders/{}/replacements")
+        document = wire.replacement_request_document(request)
+        return self._do(
+            "replacement", path, request.key, document, lambda answer: wire.parse_replacement_made(answer, request)
+        )
+
+    def issue_voucher(self, request: VoucherRequest) -> Voucher:
+        if not wire.payable(request.amount.amount):
+            raise ShopRefused("not_possible")
+        document = wire.voucher_request_document(request)
+        return self._do(
+            "voucher", "/vouchers", request.key, document, lambda answer: wire.parse_voucher_made(answer, request)
+        )
+
+    def voucher(self, code: str) -> Voucher | None:
+        def parse(document: object) -> Voucher:
+            voucher = wire.parse_voucher(document)
+            # Shops may read codes more kindly than they print them.
+            if wire.bare_code(voucher.code) != wire.bare_code(code):
+                raise ShopGarbled("voucher.code")
+            return voucher
+
+        asked = code.strip()
+        if not wire.askable(asked, wire.VOUCHER_CODE_LENGTH):
+            return None
+        return self._ask("voucher", "/vouchers/" + quote(asked, safe=""), parse)
+
+    def add_points(self, request: PointsRequest) -> int:
+        path = _path(request.customer, wire.CUSTOMER_ID_LENGTH, "/customers/{}/points")
+        document = wire.points_request_document(request)
+        return self._do("points", path, request.key, document, lambda answer: wire.parse_points(answer, request))
+
     def close(self) -> None:
         """Close the pooled connections."""
         self._transport.close()
@@ -127,21 +189,39 @@ class RestShop(OrderBackend):
 
     def _ask(self, what: str, path: str, parse: Callable[[object], _T]) -> _T | None:
         """What `parse` makes of the JSON at `path`, None for 404. `what` names it in logs and errors."""
-        answer = self._get(what, path)
+        answer = self._answer(_Call(what, path))
         try:
-            document = _document(what, answer)
+            document = _document(what, answer, _READ)
             return None if document is None else parse(document)
         except ShopGarbled as error:
             log.warning("shop.answer_garbled", request=what, detail=error.detail)
             raise
 
-    def _get(self, what: str, path: str) -> Answer:
+    def _do(self, what: str, path: str, key: str, document: dict[str, Any], parse: Callable[[object], _T]) -> _T:
+        """What `parse` makes of the answer to a POST of `document`. Tried again as a read is: the shop knows the key."""
+        if not wire.fit_key(key):
+            raise ShopRefused("not_possible")
+        answer = self._answer(_Call(what, path, json.dumps(document).encode(), key))
+        try:
+            refused = answer.status in _REFUSED
+            given = _document(what, answer, _REFUSED if refused else _DONE)
+            if given is not None and not refused:
+                return parse(given)
+            code = "unknown" if given is None else wire.parse_refusal(given)
+        except ShopGarbled as error:
+            log.warning("shop.answer_garbled", request=what, detail=error.detail)
+            raise
+        log.info("shop.refused", request=what, code=code)
+        raise ShopRefused(code)
+
+    def _answer(self, call: _Call) -> Answer:
         """The shop's answer, after retries; its status is neither 5xx nor 429 nor a refusal of the token."""
+        what = call.what
         deadline = self._clock() + self._total
         attempt = 0
         while True:
             attempt += 1
-            answer, trouble = self._exchange(what, path, deadline, fresh=attempt > 1)
+            answer, trouble = self._exchange(call, deadline, fresh=attempt > 1)
             if answer is not None and answer.status in {401, 403}:
                 log.error("shop.token_refused", request=what, status=answer.status, setting="THIQA_SHOP_TOKEN")
                 raise ShopUnavailable(f"{what}: the shop refused the token")
@@ -153,15 +233,20 @@ class RestShop(OrderBackend):
                 raise ShopUnavailable(f"{what}: {trouble}")
             self._sleep(wait)
 
-    def _exchange(self, what: str, path: str, deadline: float, fresh: bool) -> tuple[Answer | None, str]:
+    def _exchange(self, call: _Call, deadline: float, fresh: bool) -> tuple[Answer | None, str]:
         """One request through the circuit: the answer, or None, and what there is to say of it."""
+        what = call.what
         if not self._circuit.acquire():
             log.info("shop.request_spared", request=what)
             raise ShopUnavailable(f"{what}: the circuit is open")
         answered = False
         try:
             timeout = min(self._timeout, max(deadline - self._clock(), 0.01))
-            answer = self._transport.get(self._base + path, timeout, fresh=fresh)
+            url = self._base + call.path
+            if call.body is None:
+                answer = self._transport.get(url, timeout, fresh=fresh)
+            else:
+                answer = self._transport.post(url, call.body, call.key, timeout, fresh=fresh)
             # A refusal or a wrong answer comes without a wait; only a shop in trouble is worth sparing.
             answered = not _in_trouble(answer)
             return answer, f"status {answer.status}"
@@ -194,9 +279,16 @@ def _in_trouble(answer: Answer) -> bool:
     return answer.status >= 500 or answer.status == 429
 
 
-def _document(what: str, answer: Answer) -> object | None:
-    """The JSON of an answer, None for 404. Raises ShopGarbled."""
-    if answer.status not in {200, 404}:
+def _path(key: str, longest: int, template: str) -> str:
+    """The path with that number or id in it. Raises ShopRefused for one that no shop could have."""
+    if not wire.askable(key, longest):
+        raise ShopRefused("unknown")
+    return template.format(quote(key, safe=""))
+
+
+def _document(what: str, answer: Answer, fit: frozenset[int]) -> object | None:
+    """The JSON of an answer of a status in `fit`, None for 404. Raises ShopGarbled."""
+    if answer.status not in {*fit, 404}:
         raise ShopGarbled(f"{what}: status {answer.status}")
     # Also for 404: a proxy's "not found" page does not say that there is no such order.
     if answer.content_type != "application/json":

@@ -1,4 +1,4 @@
-"""One GET over `requests`, bounded in time and size whatever the other side does.
+"""One exchange over `requests`, bounded in time and size whatever the other side does.
 
 The time-outs of `requests` bound each wait for bytes, so a server that sends one byte now and then holds a caller for
 ever. Here a timer shuts the socket down when the whole exchange has taken too long.
@@ -65,6 +65,16 @@ class Transport:
         `fresh`: over a new connection, for a retry; a pooled one may be closed on the other side just as it is used.
         Raises NoAnswer, UnfitAnswer.
         """
+        return self._exchange("GET", url, timeout, fresh, {}, None)
+
+    def post(self, url: str, body: bytes, key: str, timeout: float, fresh: bool = False) -> Answer:
+        """As `get`, for a POST of JSON with its idempotency key. After NoAnswer it may have been done."""
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        return self._exchange("POST", url, timeout, fresh, headers, body)
+
+    def _exchange(
+        self, method: str, url: str, timeout: float, fresh: bool, headers: dict[str, str], body: bytes | None
+    ) -> Answer:
         if fresh:
             for adapter in self._session.adapters.values():
                 adapter.close()  # only the idle connections; those in use end with their exchange
@@ -74,7 +84,7 @@ class Transport:
         timer.daemon = True
         timer.start()
         try:
-            return self._get(url, timeout, watch)
+            return self._send(method, url, timeout, watch, headers, body)
         except (NoAnswer, UnfitAnswer):
             raise
         except (requests.Timeout, PoolTimeout):
@@ -88,10 +98,14 @@ class Transport:
             watch.finish()
             _attempt.watch = None
 
-    def _get(self, url: str, timeout: float, watch: _Watch) -> Answer:
-        with self._session.get(
+    def _send(
+        self, method: str, url: str, timeout: float, watch: _Watch, headers: dict[str, str], sent: bytes | None
+    ) -> Answer:
+        with self._session.request(
+            method,
             url,
-            headers={"Accept": "application/json", "Accept-Encoding": "gzip"},
+            data=sent,
+            headers={"Accept": "application/json", "Accept-Encoding": "gzip", **headers},
             # Not a header: `requests` would let a .netrc entry replace that.
             auth=self._authorize,
             allow_redirects=False,  # the other address would be given the token

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, time
 from decimal import Decimal
+from enum import Enum
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -24,6 +25,7 @@ from bot.orders.model import (
     CustomerId,
     Item,
     Localized,
+    Money,
     Order,
     OrderNumber,
     OrderStatus,
@@ -36,12 +38,26 @@ from bot.orders.model import (
     SupportHours,
     Tier,
 )
+from bot.orders.remedies import (
+    PointsRequest,
+    RefundMade,
+    RefundRequest,
+    ReplacementKind,
+    ReplacementMade,
+    ReplacementRequest,
+    Voucher,
+    VoucherRequest,
+    VoucherState,
+)
 
 ORDER_NUMBER_LENGTH = 32
 CUSTOMER_ID_LENGTH = 64
+VOUCHER_CODE_LENGTH = 40
+REFUSALS = frozenset({"exceeds_paid", "not_paid", "out_of_stock", "not_possible", "unknown"})
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _T = TypeVar("_T")
+_E = TypeVar("_E", bound=Enum)
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
@@ -52,6 +68,8 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 _EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@]{1,189}")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
+_REQUEST_KEY = re.compile(r"[!-~]{1,255}")
+_CODE_GAPS = re.compile(r"[\s\-\u2010-\u2015\u2212_]")
 # Controls break a line out of its place; lone surrogates cannot be stored or sent.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _LARGEST = 1_000_000_000
@@ -61,6 +79,21 @@ def askable(key: str, longest: int) -> bool:
     """Whether any shop could have a record of that number or id. A shop need not be asked for one that is not."""
     # "." and ".." are steps in a URL's path, however they are quoted.
     return 0 < len(key) <= longest and key.isprintable() and key == key.strip() and key not in {".", ".."}
+
+
+def fit_key(key: str) -> bool:
+    """Whether that can be a request's idempotency key: it travels in a header."""
+    return _REQUEST_KEY.fullmatch(key) is not None
+
+
+def bare_code(code: str) -> str:
+    """A voucher's code without what people write it with: small letters, spaces, dashes."""
+    return _CODE_GAPS.sub("", code).upper()
+
+
+def payable(amount: Decimal) -> bool:
+    """Whether a shop can be asked to pay that much: more than nothing, and as the contract writes amounts."""
+    return amount.is_finite() and amount > 0 and _AMOUNT.fullmatch(_text(amount)) is not None
 
 
 def newest_first(orders: Iterable[Order]) -> list[Order]:
@@ -146,11 +179,19 @@ class _Node:
             raise self.garbled()
         return value
 
-    def status(self) -> OrderStatus:
+    def payable(self) -> Decimal:
+        if not payable(self.amount()):
+            raise self.garbled()
+        return self.amount()
+
+    def one_of(self, kinds: type[_E]) -> _E:
         try:
-            return OrderStatus(self.text())
+            return kinds(self.text())
         except ValueError:
             raise self.garbled() from None
+
+    def status(self) -> OrderStatus:
+        return self.one_of(OrderStatus)
 
     def zone(self) -> ZoneInfo:
         try:
@@ -201,6 +242,115 @@ def parse_store(document: object) -> tuple[Store, Policies]:
     # Each part has a path of its own, "store.currency" rather than ".store.currency".
     parts = {name: _Node(root[name].value, name) for name in ("store", "tiers", "policies")}
     return _store(parts["store"]), _policies(parts["policies"], parts["tiers"])
+
+
+def parse_refund_made(document: object, request: RefundRequest) -> RefundMade:
+    """What a refund gives. Garbled where it is about another order or currency, or another amount than was asked."""
+    node = _Node(document, "refund")
+    made = RefundMade(
+        reference=node["reference"].text(64),
+        amount=Money(node["amount"].payable(), node["currency"].matching(_CURRENCY)),
+        method=node["method"].text(),
+        due_on=node["due_on"].day(),
+    )
+    _same_order(node["order"], request.order)
+    _same_money(node, made.amount, request.amount)
+    return made
+
+
+def parse_replacement_made(document: object, request: ReplacementRequest) -> ReplacementMade:
+    """What a replacement gives. Garbled where it replaces another order, or an order by itself."""
+    node = _Node(document, "replacement")
+    made = ReplacementMade(
+        order=OrderNumber(node["order"].key(ORDER_NUMBER_LENGTH)),
+        promised_on=node["promised_on"].day(),
+    )
+    _same_order(node["replaces"], request.order)
+    if made.order.casefold() == request.order.casefold():
+        raise node["order"].garbled()
+    return made
+
+
+def parse_voucher(document: object) -> Voucher:
+    """One voucher."""
+    node = _Node(document, "voucher")
+    return Voucher(
+        code=node["code"].key(VOUCHER_CODE_LENGTH),
+        customer=node["customer"].maybe(lambda n: CustomerId(n.key(CUSTOMER_ID_LENGTH))),
+        amount=Money(node["amount"].payable(), node["currency"].matching(_CURRENCY)),
+        state=node["state"].one_of(VoucherState),
+        valid_until=node["valid_until"].day(),
+        minimum=node["minimum"].maybe(_Node.amount) or Decimal(0),
+        used_on=node["used_on"].maybe(lambda n: OrderNumber(n.key(ORDER_NUMBER_LENGTH))),
+    )
+
+
+def parse_voucher_made(document: object, request: VoucherRequest) -> Voucher:
+    """What issuing a voucher gives. Garbled where it is another customer's, or worth or valid other than was asked."""
+    node, voucher = _Node(document, "voucher"), parse_voucher(document)
+    if voucher.customer != request.customer:
+        raise node["customer"].garbled()
+    _same_money(node, voucher.amount, request.amount)
+    if voucher.valid_until != request.valid_until:
+        raise node["valid_until"].garbled()
+    return voucher
+
+
+def parse_points(document: object, request: PointsRequest) -> int:
+    """The balance after points were added. Garbled where it is another customer's, or less than was added."""
+    node = _Node(document, "points")
+    if node["customer"].key(CUSTOMER_ID_LENGTH) != request.customer:
+        raise node["customer"].garbled()
+    return node["points"].whole(least=request.points)
+
+
+def parse_refusal(document: object) -> str:
+    """The code of a refusal; `not_possible` for one that Thiqa does not know."""
+    code = _Node(document, "refusal")["code"].text(64)
+    return code if code in REFUSALS else "not_possible"
+
+
+def parse_refund_request(document: object, key: str, order: OrderNumber) -> RefundRequest:
+    """What a refund is asked with."""
+    node = _Node(document, "refund")
+    amount = Money(node["amount"].payable(), node["currency"].matching(_CURRENCY))
+    return RefundRequest(key, order, amount, node["reason"].text(64))
+
+
+def parse_replacement_request(document: object, key: str, order: OrderNumber) -> ReplacementRequest:
+    """What a replacement is asked with."""
+    node = _Node(document, "replacement")
+    item = node["item"].maybe(lambda n: Sku(n.key(64)))
+    return ReplacementRequest(key, order, node["kind"].one_of(ReplacementKind), item, node["quantity"].whole(least=1))
+
+
+def parse_voucher_request(document: object, key: str) -> VoucherRequest:
+    """What a voucher is asked with."""
+    node = _Node(document, "voucher")
+    return VoucherRequest(
+        key=key,
+        customer=CustomerId(node["customer"].key(CUSTOMER_ID_LENGTH)),
+        amount=Money(node["amount"].payable(), node["currency"].matching(_CURRENCY)),
+        valid_until=node["valid_until"].day(),
+    )
+
+
+def parse_points_request(document: object, key: str, customer: CustomerId) -> PointsRequest:
+    """What points are asked with."""
+    node = _Node(document, "points")
+    return PointsRequest(key, customer, node["points"].whole(least=1), node["reason"].text(64))
+
+
+def _same_order(node: _Node, asked: OrderNumber) -> None:
+    if node.key(ORDER_NUMBER_LENGTH).casefold() != asked.casefold():
+        raise node.garbled()
+
+
+def _same_money(node: _Node, given: Money, asked: Money) -> None:
+    if given.currency != asked.currency:
+        raise node["currency"].garbled()
+    if given.amount != asked.amount:
+        raise node["amount"].garbled()
 
 
 def _order(node: _Node) -> Order:
@@ -462,6 +612,65 @@ def store_document(store: Store, policies: Policies) -> dict[str, Any]:
             "min_redeem_points": policies.min_redeem_points,
         },
     }
+
+
+def refund_request_document(request: RefundRequest) -> dict[str, Any]:
+    """The JSON of a refund asked for; its order is in the path, its key in a header."""
+    return {**_money(request.amount), "reason": request.reason}
+
+
+def refund_made_document(made: RefundMade, order: OrderNumber) -> dict[str, Any]:
+    """The JSON of a refund of that order."""
+    return {
+        "order": order,
+        "reference": made.reference,
+        **_money(made.amount),
+        "method": made.method,
+        "due_on": _iso(made.due_on),
+    }
+
+
+def replacement_request_document(request: ReplacementRequest) -> dict[str, Any]:
+    """The JSON of a replacement asked for; its order is in the path, its key in a header."""
+    return {"kind": request.kind.value, "item": request.item, "quantity": request.quantity}
+
+
+def replacement_made_document(made: ReplacementMade, replaces: OrderNumber) -> dict[str, Any]:
+    """The JSON of a replacement for the order `replaces`."""
+    return {"order": made.order, "replaces": replaces, "promised_on": _iso(made.promised_on)}
+
+
+def voucher_request_document(request: VoucherRequest) -> dict[str, Any]:
+    """The JSON of a voucher asked for; its key is in a header."""
+    valid_until = _iso(request.valid_until)
+    return {"customer": request.customer, **_money(request.amount), "valid_until": valid_until}
+
+
+def voucher_document(voucher: Voucher) -> dict[str, Any]:
+    """The JSON of one voucher."""
+    return {
+        "code": voucher.code,
+        "customer": voucher.customer,
+        **_money(voucher.amount),
+        "state": voucher.state.value,
+        "valid_until": _iso(voucher.valid_until),
+        "minimum": _text(voucher.minimum),
+        "used_on": voucher.used_on,
+    }
+
+
+def points_request_document(request: PointsRequest) -> dict[str, Any]:
+    """The JSON of points asked for; their customer is in the path, their key in a header."""
+    return {"points": request.points, "reason": request.reason}
+
+
+def points_document(customer: CustomerId, points: int) -> dict[str, Any]:
+    """The JSON of a customer's balance."""
+    return {"customer": customer, "points": points}
+
+
+def _money(money: Money) -> dict[str, str]:
+    return {"amount": _text(money.amount), "currency": money.currency}
 
 
 def _text(amount: Decimal) -> str:

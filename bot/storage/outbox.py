@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -58,11 +59,19 @@ class SqlOutbox:
                 held = c.execute(
                     t.outbox.update()
                     .where(t.outbox.c.id == row.id, t.outbox.c.next_at == row.next_at, *_OPEN)
-                    .values(next_at=hold_until)
+                    .values(next_at=hold_until, taken_at=now)
                 )
                 if held.rowcount == 1:
                     taken.append(
-                        Outgoing(OutboxId(row.id), row.channel, row.address, row.body, row.attempts, row.created_at)
+                        Outgoing(
+                            OutboxId(row.id),
+                            row.channel,
+                            row.address,
+                            row.body,
+                            row.attempts,
+                            row.created_at,
+                            interrupted=row.taken_at is not None,
+                        )
                     )
             return taken
 
@@ -72,7 +81,15 @@ class SqlOutbox:
             c.execute(
                 t.outbox.update()
                 .where(t.outbox.c.id == row, *_OPEN)
-                .values(sent_at=now, attempts=t.outbox.c.attempts + 1)
+                .values(sent_at=now, taken_at=None, attempts=t.outbox.c.attempts + 1)
+            )
+
+    def put_off(self, row: OutboxId, at: datetime, body: Mapping[str, Any] | None = None) -> None:
+        """Not now, and no failure: again at `at`, with `body` where a part of it is delivered already."""
+        changed = {} if body is None else {"body": dict(body)}
+        with self._db.write() as c:
+            c.execute(
+                t.outbox.update().where(t.outbox.c.id == row, *_OPEN).values(next_at=at, taken_at=None, **changed)
             )
 
     def retry(self, row: OutboxId, at: datetime, error: str) -> None:
@@ -81,7 +98,7 @@ class SqlOutbox:
             c.execute(
                 t.outbox.update()
                 .where(t.outbox.c.id == row, *_OPEN)
-                .values(next_at=at, attempts=t.outbox.c.attempts + 1, error=error[:200])
+                .values(next_at=at, taken_at=None, attempts=t.outbox.c.attempts + 1, error=error[:200])
             )
 
     def failed(self, row: OutboxId, now: datetime, error: str) -> None:
@@ -90,7 +107,7 @@ class SqlOutbox:
             c.execute(
                 t.outbox.update()
                 .where(t.outbox.c.id == row, *_OPEN)
-                .values(failed_at=now, attempts=t.outbox.c.attempts + 1, error=error[:200])
+                .values(failed_at=now, taken_at=None, attempts=t.outbox.c.attempts + 1, error=error[:200])
             )
 
     def collected(self, messages: Sequence[MessageId], now: datetime) -> None:
@@ -104,10 +121,14 @@ class SqlOutbox:
                 .values(sent_at=now, attempts=1)
             )
 
-    def depth(self) -> OutboxDepth:
+    def depth(self, channels: Sequence[str]) -> OutboxDepth:
+        """Of the channels that are sent to; what others have not fetched yet waits for nobody here."""
+        of_channels = t.outbox.c.channel.in_(channels)
         with self._db.read() as c:
             waiting, oldest = c.execute(
-                sa.select(sa.func.count(), sa.func.min(t.outbox.c.created_at)).where(*_OPEN)
+                sa.select(sa.func.count(), sa.func.min(t.outbox.c.created_at)).where(*_OPEN, of_channels)
             ).one()
-            failed = c.execute(sa.select(sa.func.count()).where(t.outbox.c.failed_at.is_not(None))).scalar_one()
+            failed = c.execute(
+                sa.select(sa.func.count()).where(t.outbox.c.failed_at.is_not(None), of_channels)
+            ).scalar_one()
         return OutboxDepth(waiting, oldest, failed)

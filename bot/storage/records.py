@@ -30,6 +30,13 @@ class SqlProofRecords:
             row = c.execute(sa.select(t.proofs).where(t.proofs.c.conversation_id == conversation)).first()
         return Proof(CustomerId(row.customer), row.used_at) if row else None
 
+    def verified_phone(self, conversation: ConversationId) -> str | None:
+        with self._db.read() as c:
+            phone: str | None = c.execute(
+                sa.select(t.verified_phones.c.phone).where(t.verified_phones.c.conversation_id == conversation)
+            ).scalar_one_or_none()
+        return phone
+
     def failures(self, conversation: ConversationId, order: OrderNumber | None, since: datetime) -> Failures:
         times = sa.select(t.proof_failures.c.at).where(t.proof_failures.c.at >= since).order_by(t.proof_failures.c.at)
         with self._db.read() as c:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +30,19 @@ class Instant(TypeDecorator):
         return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
 
 
+class Amount(TypeDecorator):
+    """A Decimal, exact on every database: SQLite's numbers are binary floats."""
+
+    impl = sa.String(24)
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Any) -> str | None:
+        return None if value is None else format(value, "f")
+
+    def process_result_value(self, value: str | None, dialect: Any) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
 metadata = sa.MetaData()
 BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
@@ -43,12 +57,26 @@ conversations = sa.Table(
     sa.Column("variety", sa.String(10)),
     sa.Column("last_number", sa.Integer, nullable=False),
     sa.Column("opted_out", sa.Boolean, nullable=False),
+    sa.Column("customer", sa.String(64)),  # whose it is, where their own channel or their shop's site has said so
+    sa.Column("read_by_customer", sa.Integer, nullable=False, server_default="0"),  # numbers of messages
+    sa.Column("read_by_team", sa.Integer, nullable=False, server_default="0"),
     sa.Column("lease_owner", sa.String(64)),
     sa.Column("lease_until", Instant),
     sa.Column("retry_at", Instant),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("active_at", Instant, nullable=False),
+    sa.Column("unreachable_at", Instant),  # since when the channel takes nothing to them: they blocked the bot
     sa.UniqueConstraint("channel", "address", name="uq_conversations_address"),
+    sa.Index("ix_conversations_active", "channel", "active_at"),
+    # One conversation a customer and channel, on however many devices.
+    sa.Index(
+        "uq_conversations_customer",
+        "channel",
+        "customer",
+        unique=True,
+        sqlite_where=sa.text("customer IS NOT NULL"),
+        postgresql_where=sa.text("customer IS NOT NULL"),
+    ),
 )
 
 messages = sa.Table(
@@ -86,7 +114,8 @@ inbox = sa.Table(
     sa.Column("message_id", sa.ForeignKey("messages.id"), nullable=False),
     sa.Column("key", sa.String(255), nullable=False),
     sa.Column("payload", sa.Text),
-    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),  # times it was taken, a killed process's among them
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),  # times it was given back with an error
     sa.Column("received_at", Instant, nullable=False),
     sa.Column("done_at", Instant),
     sa.UniqueConstraint("conversation_id", "key", name="uq_inbox_key"),
@@ -112,6 +141,7 @@ outbox = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("next_at", Instant, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+    sa.Column("taken_at", Instant),  # in the hands of a dispatcher since; left behind by one that was killed
     sa.Column("sent_at", Instant),
     sa.Column("failed_at", Instant),
     sa.Column("error", sa.String(200)),
@@ -124,6 +154,41 @@ outbox = sa.Table(
         postgresql_where=sa.text("sent_at IS NULL AND failed_at IS NULL"),
     ),
     sa.Index("ix_outbox_message", "message_id"),
+)
+
+# What customers send besides words. Without a message until it is sent.
+files = sa.Table(
+    "files",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("channel", sa.String(20), nullable=False),
+    sa.Column("address", sa.String(255), nullable=False),
+    sa.Column("message_id", sa.ForeignKey("messages.id")),
+    sa.Column("media_type", sa.String(40), nullable=False),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Index("ix_files_address", "channel", "address"),
+    sa.Index(
+        "ix_files_unsent",
+        "created_at",
+        sqlite_where=sa.text("message_id IS NULL"),
+        postgresql_where=sa.text("message_id IS NULL"),
+    ),
+)
+
+ratings = sa.Table(
+    "ratings",
+    metadata,
+    sa.Column("conversation_id", sa.ForeignKey("conversations.id"), primary_key=True),
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("score", sa.Integer, nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("case_id", sa.String(36)),  # of a complaint; else of the conversation
+    sa.Column("emotion", sa.String(12)),  # read in the comment
+    sa.Column("at", Instant, nullable=False),
+    sa.Index("ix_ratings_at", "at"),
 )
 
 assistant_states = sa.Table(
@@ -141,6 +206,59 @@ proofs = sa.Table(
     sa.Column("customer", sa.String(64), nullable=False),
     sa.Column("given_at", Instant, nullable=False),
     sa.Column("used_at", Instant, nullable=False),
+)
+
+# A phone number that the channel itself vouches for: a contact of one's own on Telegram.
+verified_phones = sa.Table(
+    "verified_phones",
+    metadata,
+    sa.Column("conversation_id", sa.ForeignKey("conversations.id"), primary_key=True),
+    sa.Column("phone", sa.String(32), nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+
+# What Telegram told each bot. A row is written before Telegram is told to forget it, and kept, without its body, for as
+# long as it could come again.
+telegram_updates = sa.Table(
+    "telegram_updates",
+    metadata,
+    sa.Column("bot", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("update_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("chat", sa.BigInteger, nullable=False),  # 0 where it is about none
+    sa.Column("body", sa.Text),  # JSON, until it is handled
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("done_at", Instant),
+    sa.Column("error", sa.String(80)),  # why it was given up
+    sa.Index("ix_telegram_updates_received", "received_at"),
+    sa.Index(
+        "ix_telegram_updates_open",
+        "bot",
+        "chat",
+        "update_id",
+        sqlite_where=sa.text("done_at IS NULL"),
+        postgresql_where=sa.text("done_at IS NULL"),
+    ),
+)
+
+telegram_chats = sa.Table(
+    "telegram_chats",
+    metadata,
+    sa.Column("bot", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("chat", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("keyboard", sa.Boolean, nullable=False),  # a reply keyboard of ours is shown there
+    sa.Column("left_at", Instant),  # a group that was told that we serve in private
+)
+
+# One-time links that carry a customer of the web chat to Telegram. Of the token only its hash is kept.
+telegram_links = sa.Table(
+    "telegram_links",
+    metadata,
+    sa.Column("token", sa.String(64), primary_key=True),
+    sa.Column("customer", sa.String(64), nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("used_at", Instant),
+    sa.Column("used_by", sa.String(255)),  # the address of the chat
 )
 
 proof_failures = sa.Table(
@@ -187,6 +305,161 @@ handoffs = sa.Table(
         sqlite_where=sa.text("ended_at IS NULL"),
         postgresql_where=sa.text("ended_at IS NULL"),
     ),
+)
+
+cases = sa.Table(
+    "cases",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("number", sa.String(12), nullable=False, unique=True),
+    sa.Column("conversation_id", sa.ForeignKey("conversations.id"), nullable=False),
+    sa.Column("customer", sa.String(64)),
+    sa.Column("order_number", sa.String(32)),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("severity", sa.Integer, nullable=False),
+    sa.Column("about", sa.String(200), nullable=False),
+    sa.Column("item", sa.String(64)),
+    sa.Column("details", sa.Text, nullable=False),
+    sa.Column("emotion", sa.String(12), nullable=False),
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.Column("offered", sa.JSON, nullable=False),
+    sa.Column("accepted", sa.JSON),
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("closed_at", Instant),
+    sa.Index("ix_cases_conversation", "conversation_id", "opened_at"),
+    sa.Index("ix_cases_customer", "customer", "opened_at"),
+    # One case under way about one thing, whichever channel it is told on.
+    sa.Index(
+        "uq_cases_about",
+        "about",
+        unique=True,
+        sqlite_where=sa.text("state IN ('open', 'with_person')"),
+        postgresql_where=sa.text("state IN ('open', 'with_person')"),
+    ),
+)
+
+# What happened to a case, for people; never changed.
+case_events = sa.Table(
+    "case_events",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("case_id", sa.ForeignKey("cases.id"), nullable=False),
+    sa.Column("message_id", sa.ForeignKey("messages.id")),
+    sa.Column("what", sa.String(20), nullable=False),
+    sa.Column("note", sa.JSON, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Index("ix_case_events_case", "case_id", "id"),
+)
+
+case_files = sa.Table(
+    "case_files",
+    metadata,
+    sa.Column("case_id", sa.ForeignKey("cases.id"), primary_key=True),
+    sa.Column("file_id", sa.ForeignKey("files.id"), primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+)
+
+# Append-only: what was given for which case. One entry of a kind a case and option.
+ledger_entries = sa.Table(
+    "ledger_entries",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("case_id", sa.ForeignKey("cases.id"), nullable=False),
+    sa.Column("conversation_id", sa.ForeignKey("conversations.id"), nullable=False),
+    sa.Column("customer", sa.String(64), nullable=False),
+    sa.Column("order_number", sa.String(32), nullable=False),
+    sa.Column("option", sa.String(20), nullable=False),
+    sa.Column("kind", sa.String(10), nullable=False),
+    sa.Column("amount", Amount, nullable=False),
+    sa.Column("currency", sa.String(3), nullable=False),
+    sa.Column("points", sa.Integer),
+    sa.Column("item", sa.String(64)),
+    sa.Column("quantity", sa.Integer, nullable=False),
+    sa.Column("reason", sa.String(20), nullable=False),  # the case's kind when it was granted: what the shop is told
+    sa.Column("reference", sa.String(64)),
+    sa.Column("due_on", sa.Date),
+    sa.Column("valid_until", sa.Date),
+    sa.Column("valid_days", sa.Integer),
+    sa.Column("day", sa.Date, nullable=False),  # the shop's own, for the cap of the day
+    sa.Column("at", Instant, nullable=False),
+    sa.UniqueConstraint("case_id", "option", "kind", name="uq_ledger_entries_once"),
+    sa.Index("ix_ledger_entries_customer", "customer", "at"),
+    sa.Index("ix_ledger_entries_order", "order_number"),
+    sa.Index("ix_ledger_entries_day", "day"),
+)
+
+# Rows that exist to be locked while caps are checked: an order's, a customer's, the shop's.
+ledger_locks = sa.Table(
+    "ledger_locks",
+    metadata,
+    sa.Column("key", sa.String(100), primary_key=True),
+)
+
+promises = sa.Table(
+    "promises",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("key", sa.String(120), nullable=False, unique=True),  # the same promise made twice is one
+    sa.Column("conversation_id", sa.ForeignKey("conversations.id"), nullable=False),
+    sa.Column("case_id", sa.ForeignKey("cases.id")),
+    sa.Column("customer", sa.String(64)),
+    sa.Column("kind", sa.String(24), nullable=False),
+    sa.Column("what", sa.JSON, nullable=False),
+    sa.Column("owner", sa.String(10), nullable=False),
+    sa.Column("state", sa.String(10), nullable=False),
+    sa.Column("made_at", Instant, nullable=False),
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("reminded_at", Instant),
+    sa.Column("settled_at", Instant),
+    sa.Index("ix_promises_case", "case_id"),
+    sa.Index(
+        "ix_promises_open",
+        "due_at",
+        sqlite_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state = 'open'"),
+    ),
+)
+
+# Messages that nobody asked for, planned; sent ones are in the log.
+outreach = sa.Table(
+    "outreach",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.String(120), nullable=False, unique=True),
+    sa.Column("conversation_id", sa.ForeignKey("conversations.id"), nullable=False),
+    sa.Column("case_id", sa.ForeignKey("cases.id")),
+    sa.Column("kind", sa.String(24), nullable=False),
+    sa.Column("what", sa.JSON, nullable=False),
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("until", Instant, nullable=False),  # later it is not worth saying any more
+    sa.Column("made_at", Instant, nullable=False),
+    sa.Column("sent_at", Instant),
+    sa.Column("dropped_at", Instant),
+    sa.Column("reason", sa.String(24)),  # why it was dropped
+    sa.Index("ix_outreach_conversation", "conversation_id", "sent_at"),
+    sa.Index(
+        "ix_outreach_due",
+        "due_at",
+        sqlite_where=sa.text("sent_at IS NULL AND dropped_at IS NULL"),
+        postgresql_where=sa.text("sent_at IS NULL AND dropped_at IS NULL"),
+    ),
+)
+
+suggestions = sa.Table(
+    "suggestions",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("number", sa.String(12), nullable=False, unique=True),
+    sa.Column("message_id", sa.ForeignKey("messages.id"), nullable=False, unique=True),
+    sa.Column("conversation_id", sa.ForeignKey("conversations.id"), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("language", sa.String(10), nullable=False),
+    sa.Column("emotion", sa.String(12)),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("done_at", Instant),
+    sa.Column("answer", sa.Text),
 )
 
 shop_records = sa.Table(

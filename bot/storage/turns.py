@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -16,6 +15,7 @@ from bot.conversations.model import (
     Button,
     Conversation,
     ConversationId,
+    FileId,
     Inbound,
     InboxId,
     Message,
@@ -29,12 +29,10 @@ from bot.errors import LeaseLost, MessageRefused, OwnerChanged
 from bot.storage import tables as t
 from bot.storage.database import Database
 from bot.storage.effects import apply, insert_ignore
+from bot.storage.log import append, new_id, say
+from bot.storage.transcripts import messages_where
 
 FLOOD_RETRY_AFTER = 5
-
-
-def _new_id() -> str:
-    return str(uuid.uuid4())
 
 
 class SqlTurnStore:
@@ -46,14 +44,36 @@ class SqlTurnStore:
     def receive(self, inbound: Inbound, content: Content, now: datetime, max_pending: int) -> Received:
         with self._db.write() as c:
             conversation = self._conversation_for(c, inbound, now)
-            key = inbound.key or _new_id()
+            key = inbound.key or new_id()
+            meta = dict(content.meta)
+            if inbound.verified_phone:
+                self._verify_phone(c, conversation, inbound.verified_phone, now)
+            if inbound.corrects:
+                before = self._wordings(c, conversation, inbound.corrects)
+                if before is None:
+                    key = inbound.corrects  # the first wording never came
+                elif before.done_at is None or before.text == content.text:
+                    if before.text != content.text:
+                        self._correct(c, conversation, before, content)
+                    return Received(
+                        InboxId(before.id),
+                        conversation,
+                        MessageId(before.message_id),
+                        before.number,
+                        before.at,
+                        new=False,
+                    )
+                else:
+                    meta["corrects"] = before.message_id
             seen = c.execute(
-                sa.select(t.inbox.c.id, t.inbox.c.message_id).where(
-                    t.inbox.c.conversation_id == conversation, t.inbox.c.key == key
-                )
+                sa.select(t.inbox.c.id, t.inbox.c.message_id, t.messages.c.number, t.messages.c.at)
+                .join(t.messages, t.messages.c.id == t.inbox.c.message_id)
+                .where(t.inbox.c.conversation_id == conversation, t.inbox.c.key == key)
             ).first()
             if seen:
-                return Received(InboxId(seen.id), conversation, MessageId(seen.message_id), new=False)
+                return Received(
+                    InboxId(seen.id), conversation, MessageId(seen.message_id), seen.number, seen.at, new=False
+                )
             pending = c.execute(
                 sa.select(sa.func.count())
                 .select_from(t.inbox)
@@ -63,8 +83,16 @@ class SqlTurnStore:
                 raise MessageRefused(
                     "flood", "too many messages of this conversation wait for an answer", FLOOD_RETRY_AFTER
                 )
-            message = MessageId(_new_id())
-            self._append(c, conversation, message, Author.CUSTOMER, content.text, now, meta=dict(content.meta))
+            message = MessageId(new_id())
+            files = [file for file in (inbound.file, *inbound.more_files) if file is not None]
+            images = [self._unsent_file(c, inbound, file) for file in files]
+            if images:
+                meta["image"] = images[0]
+            if len(images) > 1:
+                meta["images"] = images
+            number = append(c, conversation, message, Author.CUSTOMER, content.text, now, meta=meta)
+            if files:
+                c.execute(t.files.update().where(t.files.c.id.in_(files)).values(message_id=message))
             row = c.execute(
                 t.inbox.insert().values(
                     conversation_id=conversation,
@@ -76,7 +104,7 @@ class SqlTurnStore:
                 )
             )
             c.execute(t.conversations.update().where(t.conversations.c.id == conversation).values(active_at=now))
-            return Received(InboxId(row.inserted_primary_key[0]), conversation, message, new=True)
+            return Received(InboxId(row.inserted_primary_key[0]), conversation, message, number, now, new=True)
 
     def claim(self, worker: str, now: datetime, lease_until: datetime) -> Claimed | None:
         free = sa.or_(
@@ -115,20 +143,21 @@ class SqlTurnStore:
             if item is None or taken.rowcount != 1:
                 return None
             c.execute(t.inbox.update().where(t.inbox.c.id == item.id).values(attempts=item.attempts + 1))
-            message = self._messages(c, t.messages.c.id == item.message_id)[0]
+            message = messages_where(c, t.messages.c.id == item.message_id)[0]
             state = c.execute(
                 sa.select(t.assistant_states).where(t.assistant_states.c.conversation_id == conversation)
             ).first()
             return Claimed(
                 InboxId(item.id),
                 Turn(
-                    _conversation(found, conversation),
+                    conversation_of(found, conversation),
                     message,
                     item.payload,
                     AssistantState(state.data, state.version) if state else AssistantState(None, 0),
                     now,
                 ),
                 item.attempts + 1,
+                item.failures,
             )
 
     def renew(self, worker: str, lease_until: datetime) -> None:
@@ -149,13 +178,19 @@ class SqlTurnStore:
                     t.conversations.c.lease_owner == worker,
                     t.conversations.c.owner == conversation.owner.value,
                 )
-                .values(lease_owner=None, lease_until=None, active_at=now)
+                .values(
+                    lease_owner=None,
+                    lease_until=None,
+                    active_at=now,
+                    # The assistant has read what it answers; what people answer is read by them.
+                    **({"read_by_team": _at_least(turn.message.number)} if conversation.owner is Owner.BOT else {}),
+                )
             )
             if kept.rowcount != 1:
                 owner = c.execute(
                     sa.select(t.conversations.c.owner).where(t.conversations.c.id == conversation.id)
-                ).scalar_one()
-                if owner != conversation.owner.value:
+                ).scalar_one_or_none()  # none: it has been joined to its customer's other conversation
+                if owner not in (None, conversation.owner.value):
                     raise OwnerChanged("the conversation changed hands during the turn")
                 raise LeaseLost("another worker holds the conversation")
             done = c.execute(
@@ -170,7 +205,8 @@ class SqlTurnStore:
                 apply(effect, c, turn)
             for place, reply in enumerate(replies):
                 trace = turn.trace if place == 0 else {}
-                self._say(c, turn, reply, now, {**trace, "response": reply.response, "source": reply.source})
+                meta = {**trace, "response": reply.response, "source": reply.source}
+                say(c, conversation, reply, now, meta, turn.message.id)
 
     def release(self, worker: str, claimed: Claimed, retry_at: datetime | None = None, *, counted: bool = True) -> None:
         with self._db.write() as c:
@@ -179,13 +215,14 @@ class SqlTurnStore:
                 .where(t.conversations.c.id == claimed.turn.conversation.id, t.conversations.c.lease_owner == worker)
                 .values(lease_owner=None, lease_until=None, retry_at=retry_at)
             )
-            if held.rowcount == 1 and not counted:
-                c.execute(t.inbox.update().where(t.inbox.c.id == claimed.inbox_id).values(attempts=claimed.attempt - 1))
+            if held.rowcount == 1:
+                tried = {"failures": claimed.failures + 1} if counted else {"attempts": claimed.attempt - 1}
+                c.execute(t.inbox.update().where(t.inbox.c.id == claimed.inbox_id).values(tried))
 
     def conversation(self, conversation: ConversationId) -> Conversation | None:
         with self._db.read() as c:
             row = c.execute(sa.select(t.conversations).where(t.conversations.c.id == conversation)).first()
-        return _conversation(row, conversation) if row else None
+        return conversation_of(row, conversation) if row else None
 
     def find(self, channel: str, address: str) -> Conversation | None:
         """The conversation with that address on that channel, or None."""
@@ -195,7 +232,7 @@ class SqlTurnStore:
                     t.conversations.c.channel == channel, t.conversations.c.address == address
                 )
             ).first()
-        return _conversation(row, ConversationId(row.id)) if row else None
+        return conversation_of(row, ConversationId(row.id)) if row else None
 
     def offered(self, channel: str, address: str, button_id: str) -> Button | None:
         with self._db.read() as c:
@@ -213,12 +250,12 @@ class SqlTurnStore:
     def replies(self, message: MessageId) -> Sequence[Message] | None:
         with self._db.read() as c:
             done = c.execute(sa.select(t.inbox.c.done_at).where(t.inbox.c.message_id == message)).scalar_one_or_none()
-            return self._messages(c, t.messages.c.reply_to == message) if done else None
+            return messages_where(c, t.messages.c.reply_to == message) if done else None
 
     def log(self, conversation: ConversationId) -> Sequence[Message]:
         """The whole log, first to last."""
         with self._db.read() as c:
-            return self._messages(c, t.messages.c.conversation_id == conversation)
+            return messages_where(c, t.messages.c.conversation_id == conversation)
 
     def owners(self) -> dict[str, int]:
         """How many conversations each owner holds."""
@@ -245,7 +282,7 @@ class SqlTurnStore:
                 created_at=now,
                 active_at=now,
             )
-            self._append(c, conversation.id, turn.message.id, Author.CUSTOMER, turn.message.text, now)
+            append(c, conversation.id, turn.message.id, Author.CUSTOMER, turn.message.text, now)
             for effect in turn.effects:
                 apply(effect, c, turn)
 
@@ -260,11 +297,11 @@ class SqlTurnStore:
             insert_ignore(
                 c,
                 t.conversations,
-                id=_new_id(),
+                id=new_id(),
                 channel=inbound.channel,
                 address=inbound.address,
                 owner=Owner.BOT.value,
-                language="ar",
+                language=inbound.language,
                 last_number=0,
                 opted_out=False,
                 created_at=now,
@@ -273,62 +310,53 @@ class SqlTurnStore:
             found = c.execute(locked).scalar_one()
         return ConversationId(found)
 
-    def _append(
-        self,
-        c: Connection,
-        conversation: ConversationId,
-        message: MessageId,
-        author: Author,
-        text: str,
-        now: datetime,
-        reply_to: MessageId | None = None,
-        meta: dict[str, Any] | None = None,
-    ) -> None:
-        row = t.conversations.c.id == conversation
-        c.execute(t.conversations.update().where(row).values(last_number=t.conversations.c.last_number + 1))
-        number = c.execute(sa.select(t.conversations.c.last_number).where(row)).scalar_one()
-        c.execute(
-            t.messages.insert().values(
-                id=message,
-                conversation_id=conversation,
-                number=number,
-                author=author.value,
-                text=text,
-                reply_to=reply_to,
-                meta=meta or {},
-                at=now,
+    def _verify_phone(self, c: Connection, conversation: ConversationId, phone: str, now: datetime) -> None:
+        mine = t.verified_phones.c.conversation_id == conversation
+        if not insert_ignore(c, t.verified_phones, conversation_id=conversation, phone=phone, at=now):
+            c.execute(t.verified_phones.update().where(mine).values(phone=phone, at=now))
+
+    def _wordings(self, c: Connection, conversation: ConversationId, key: str) -> Any:
+        """The latest wording of a message, itself or a correction."""
+        return c.execute(
+            sa.select(t.inbox, t.messages.c.number, t.messages.c.at, t.messages.c.text, t.messages.c.meta)
+            .join(t.messages, t.messages.c.id == t.inbox.c.message_id)
+            .where(
+                t.inbox.c.conversation_id == conversation,
+                sa.or_(t.inbox.c.key == key, t.inbox.c.key.startswith(f"{key}e", autoescape=True)),
             )
+            .order_by(t.inbox.c.id.desc())
+            .limit(1)
+        ).first()
+
+    def _correct(self, c: Connection, conversation: ConversationId, before: Any, content: Content) -> None:
+        """Put a later wording in the place of one that nobody has answered; a turn under way loses its lease."""
+        kept = {name: value for name, value in before.meta.items() if name not in ("cut", "masked")}
+        c.execute(
+            t.messages.update()
+            .where(t.messages.c.id == before.message_id)
+            .values(text=content.text, meta={**kept, **content.meta, "edited": True})
+        )
+        c.execute(t.inbox.update().where(t.inbox.c.id == before.id).values(payload=content.payload))
+        c.execute(
+            t.conversations.update()
+            .where(t.conversations.c.id == conversation)
+            .values(lease_owner=None, lease_until=None, retry_at=None)
         )
 
-    def _say(self, c: Connection, turn: Turn, reply: Reply, now: datetime, meta: dict[str, Any]) -> None:
-        message = MessageId(_new_id())
-        conversation = turn.conversation
-        meta = {key: value for key, value in meta.items() if value is not None}
-        self._append(c, conversation.id, message, Author.BOT, reply.text, now, turn.message.id, meta)
-        offered = [Button("b." + uuid.uuid4().hex[:14], button.title, button.payload) for button in reply.buttons]
-        for place, button in enumerate(offered):
-            c.execute(
-                t.buttons.insert().values(
-                    conversation_id=conversation.id,
-                    id=button.id,
-                    message_id=message,
-                    place=place,
-                    title=button.title,
-                    payload=button.payload,
-                )
+    def _unsent_file(self, c: Connection, inbound: Inbound, file: FileId) -> dict[str, Any]:
+        found = c.execute(
+            sa.select(t.files.c.id, t.files.c.width, t.files.c.height)
+            .where(
+                t.files.c.id == file,
+                t.files.c.channel == inbound.channel,
+                t.files.c.address == inbound.address,
+                t.files.c.message_id.is_(None),
             )
-        c.execute(
-            t.outbox.insert().values(
-                channel=conversation.channel,
-                address=conversation.address,
-                conversation_id=conversation.id,
-                message_id=message,
-                body={"text": reply.text, "buttons": [{"id": b.id, "title": b.title} for b in offered]},
-                attempts=0,
-                next_at=now,
-                created_at=now,
-            )
-        )
+            .with_for_update()
+        ).first()
+        if found is None:
+            raise MessageRefused("file", "the file does not exist, is not this customer's, or was sent before")
+        return dict(found._mapping)
 
     def _remember(self, c: Connection, conversation: ConversationId, turn: Turn) -> None:
         if turn.state_after is None:
@@ -345,34 +373,14 @@ class SqlTurnStore:
         if stored != 1:
             raise LeaseLost("the assistant's memory moved on during the turn")
 
-    def _messages(self, c: Connection, *conditions: Any) -> list[Message]:
-        rows = c.execute(sa.select(t.messages).where(*conditions).order_by(t.messages.c.number)).all()
-        choices: dict[str, list[Button]] = {}
-        if rows:
-            offered = (
-                sa.select(t.buttons)
-                .where(t.buttons.c.message_id.in_([row.id for row in rows]))
-                .order_by(t.buttons.c.place)
-            )
-            for button in c.execute(offered):
-                choices.setdefault(button.message_id, []).append(Button(button.id, button.title, button.payload))
-        return [
-            Message(
-                MessageId(row.id),
-                ConversationId(row.conversation_id),
-                row.number,
-                Author(row.author),
-                row.text,
-                row.at,
-                choices.get(row.id, []),
-                row.reply_to,
-                row.meta,
-            )
-            for row in rows
-        ]
+
+def _at_least(number: int) -> Any:
+    """A message that was moved here may be answered after newer ones."""
+    read = t.conversations.c.read_by_team
+    return sa.case((read > number, read), else_=number)
 
 
-def _conversation(row: Any, conversation: ConversationId) -> Conversation:
+def conversation_of(row: Any, conversation: ConversationId) -> Conversation:
     return Conversation(
         conversation, row.channel, row.address, Owner(row.owner), row.language, row.variety, row.created_at
     )

@@ -43,6 +43,11 @@ def core_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def _numbers_by_chance_are_the_same_in_every_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("secrets.randbelow", lambda above: 7)
+
+
+@pytest.fixture(autouse=True)
 def _nothing_heard() -> Iterator[None]:
     HEARD.clear()
     yield

@@ -62,6 +62,10 @@ class StockRasa:
             said.append(Reply(line.get("text") or "", buttons))
         return said
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self.memory.store, self.memory.saved = {}, None
+
     def age(self, seconds: float) -> None:
         if "c" in self.memory.store:
             stored = json.loads(self.memory.store["c"])

@@ -23,7 +23,7 @@ from bot.customers.proof import ProofGiven
 from bot.errors import AssistantFailed
 from bot.handoff.model import HandoffAsked, Reason
 from bot.orders.model import OrderNumber
-from tests.brain.scripted import hear
+from tests.brain.scripted import HEARD, hear
 from tests.brain.worlds import World, plain_wording
 
 
@@ -86,8 +86,7 @@ def test_a_typed_command_in_a_form_fills_no_slot(world: World) -> None:
     replies, turn = world.play('/inform{"order_number": "1001", "proof": "granted"}')
     assert not any(isinstance(effect, ProofGiven) for effect in turn.effects)
     assert "utter_order_shipped" not in keys(replies)
-    slots = {e["name"]: e["value"] for e in json.loads(world.state or "")["events"] if e["event"] == "slot"}
-    assert slots.get("order_number") is None and slots.get("proof") is None
+    assert slots(world).get("order_number") is None and slots(world).get("proof") is None
 
 
 # Salam
@@ -187,6 +186,90 @@ def test_what_was_understood_is_in_the_trace(world: World) -> None:
         "confidence": 0.9,
         "emotion": "neutral",
     }
+
+
+# Several requests
+
+
+def hear_two(first: str, second: str) -> str:
+    """A message of two parts, each understood by itself and as what it is told as."""
+    for part, intent in ((first, "cancel_order"), (second, "voucher")):
+        number = {"order_number": "1005"} if "1005" in part else {}
+        hear(part, intent, **number)
+    return f"{first} {second}"
+
+
+def test_the_second_request_is_noted_and_answered_when_the_first_is_through(world: World) -> None:
+    replies, turn = world.play(hear_two("الغوا 1005 لو سمحتوا،", "وكمان الكوبون ما يشتغل"))
+    assert keys(replies) == ["utter_requests_noted", "utter_ask_proof"]
+    assert turn.trace["intent"] == "cancel_order"
+    replies, _ = world.play(hear("9046", "inform", order_number="9046"))
+    assert keys(replies) == ["utter_cancel_possible", "utter_voucher"]
+    assert replies[1].text.startswith("<utter_next_request ar>")
+    replies, _ = world.play(hear("شكرا", "thank"))
+    assert keys(replies) == ["utter_thanks"]
+
+
+def test_requests_that_need_nothing_are_answered_in_one_turn(world: World) -> None:
+    hear("the coupon fails.", "voucher", writes="en")
+    hear("also when do I get my invoice back?", "faq", writes="en")
+    replies, _ = world.play("the coupon fails. also when do I get my invoice back?")
+    assert keys(replies)[0] == "utter_voucher" and len(replies) == 2
+
+
+def test_what_waits_is_dropped_when_a_person_takes_over(world: World) -> None:
+    world.play(hear_two("الغوا 1005 لو سمحتوا،", "وكمان الكوبون ما يشتغل"))
+    replies, turn = world.play(hear("ابغى موظف", "ask_human"))
+    assert keys(replies) == ["utter_handoff_open_first"]
+    assert "الكوبون ما يشتغل" not in json.dumps(slots(world), ensure_ascii=False)
+
+
+def slots(world: World) -> dict[str, Any]:
+    return {e["name"]: e["value"] for e in json.loads(world.state or "")["events"] if e["event"] == "slot"}
+
+
+@pytest.mark.parametrize("said", ["لا مو هذا", "لا مش ده", "no, not this one", "la mesh da"])
+def test_not_this_one_asks_for_another_order_and_a_plain_no_leaves_it(said: str, world: World) -> None:
+    world.play(hear("وين طلبي 1004", "track_order", order_number="1004"))
+    replies, _ = world.play(hear(said, "deny"))
+    assert keys(replies) == ["utter_ask_order_number"] and slots(world).get("order_number") is None
+    replies, _ = world.play(hear("1001", "inform", order_number="1001"))
+    assert keys(replies) == ["utter_ask_proof"] and slots(world)["order_number"] == "1001"
+    replies, _ = world.play(hear("لا", "deny"))
+    assert keys(replies) == ["utter_nevermind"]
+
+
+def test_a_choice_may_be_typed(world: World) -> None:
+    world.play(hear("change the language", "change_language", writes="en"))
+    replies, turn = world.play("the second one")
+    assert keys(replies) == ["utter_language_en"] and turn.trace["intent"] == "change_language"
+
+
+def test_a_number_is_no_choice_where_none_was_offered(world: World) -> None:
+    world.play(hear("hi", "thank"))
+    replies, turn = world.play(hear("2", "inform"))
+    assert turn.trace["intent"] == "inform"
+
+
+def test_tension_rises_with_anger_and_is_in_the_trace(world: World) -> None:
+    hear("worst shop", "insult")
+    HEARD["worst shop"]["emotion"] = {"name": "angry", "confidence": 0.9}
+    _, first = world.play("worst shop")
+    _, second = world.play("worst shop")
+    _, third = world.play(hear("ok", "thank"))
+    assert 0.4 < first.trace["tension"] < second.trace["tension"] > third.trace["tension"] > 0
+
+
+def test_close_calls_become_a_choice_that_keeps_what_was_said(world: World) -> None:
+    hear("1005 no more", "nlu_fallback", order_number="1005")
+    HEARD["1005 no more"]["alternatives"] = ["cancel_order", "return_item"]
+    (reply,), _ = world.play("1005 no more")
+    assert reply.response == "utter_ask_back"
+    assert [button.payload for button in reply.buttons] == [
+        '/cancel_order{"order_number": "1005"}',
+        '/return_item{"order_number": "1005"}',
+        '/faq{"entry": "none"}',
+    ]
 
 
 # Memory

@@ -92,8 +92,9 @@ class Customer:
                     self.person,
                     self.wrong,
                     self.wishes,
+                    self.complain,
                 ],
-                [5, 5, 5, 3, 4, 1, 3, 3],
+                [5, 5, 5, 3, 4, 1, 3, 3, 5],
             )[0]
             self.plans = plan()
         step = self.plans.pop(0)
@@ -107,7 +108,11 @@ class Customer:
 
     def say(self, intent: str, text: str = "", **entities: str | list[str]) -> Step:
         language = "en" if self.chance.random() < 0.2 else "ar"
-        text = text or f"{intent} {' '.join(v if isinstance(v, str) else ' '.join(v) for v in entities.values())}"
+        # In one word: "not received" is an answer to some questions, which the stock side is not told.
+        text = (
+            text
+            or f"{intent.replace('_', '')} {' '.join(v if isinstance(v, str) else ' '.join(v) for v in entities.values())}"
+        )
         text = f"{text} .{language}"
         return Step(hear(text, intent, writes=language, **entities))
 
@@ -130,7 +135,8 @@ class Customer:
     def wish(self, **entities: str | list[str]) -> Step:
         intent = self.chance.choice(
             "track_order track_order complaint_late complaint_not_received refund_status cancel_order change_order "
-            "change_address return_item request_invoice loyalty_points complaint_refund_delay".split()
+            "change_address return_item request_invoice loyalty_points complaint_refund_delay complaint_damaged "
+            "complaint_quality complaint_missing_item complaint_billing".split()
         )
         return self.say(intent, **entities)
 
@@ -153,6 +159,10 @@ class Customer:
                 lambda: self.say("out_of_scope", "weather"),
                 lambda: self.say("complaint_damaged"),
                 lambda: self.say("voucher"),
+                lambda: self.say("complaint_service", "nobody ever answers me and they were rude"),
+                lambda: self.say("complaint_other"),
+                lambda: self.say("complaint_status"),
+                lambda: self.say("suggest", "open earlier"),
                 lambda: self.say("stop_messages"),
                 lambda: self.say("praise"),
                 lambda: self.say("goodbye"),
@@ -189,6 +199,16 @@ class Customer:
         """Changes the mind, with and without a number."""
         order = self.chance.choice(self.orders)
         return [self.wish(order_number=order.number), self.wish(), self.right(order), self.wish(), self.wish()]
+
+    def complain(self) -> list[Step]:
+        """A complaint to its end, with questions and other wishes on the way."""
+        order = self.chance.choice(self.orders)
+        kind = self.chance.choice("late damaged missing_item quality not_received wrong_item refund_delay".split())
+        told = [self.say(f"complaint_{kind}", order_number=order.number), self.right(order)]
+        details = [self.chance.choice([self.aside(), self.say("nlu_fallback", "it is cracked and it leaks")])]
+        answers = [self.chance.choice([Step(press=self.chance.randrange(4)), self.say("affirm"), self.say("deny")])]
+        again = [self.say(f"complaint_{kind}")] if self.chance.random() < 0.3 else []
+        return [*told, *details, *details, *answers, self.aside(), *answers, *again]
 
     def talk(self) -> list[Step]:
         return [self.aside() for _ in range(self.chance.randint(1, 6))]
@@ -324,8 +344,10 @@ def test_the_comparison_notices_what_a_memory_lacks(
         return [event for place, event in enumerate(events) if place >= tail or not lost(event)]
 
     monkeypatch.setattr(bot.brain.tracker_store, "compact", careless)
-    with pytest.raises(AssertionError, match="seed 5, turn"):
-        play_both(5, TURNS, EXPIRIES[5], assistant, stock)
+    with pytest.raises(AssertionError, match=r"seed \d, turn"):
+        for seed in reversed(SEEDS):
+            play_both(seed, TURNS, EXPIRIES[seed], assistant, stock)
+            stock.forget()
 
 
 def test_a_long_conversation_costs_what_a_short_one_costs(assistant: RasaAssistant) -> None:

@@ -19,6 +19,7 @@ from rasa.utils.endpoints import EndpointConfig
 from bot.brain.assistant import RasaAssistant
 from bot.brain.in_process_actions import InProcessActions
 from bot.brain.wording import DomainWording
+from bot.conversations.live import LiveEvents
 from bot.conversations.model import ContactOptOut, InboxId, Turn
 from bot.conversations.ports import Claimed
 from bot.conversations.turns import TurnRunner
@@ -232,7 +233,7 @@ def test_an_action_that_fails_or_is_missing_ends_the_turn_and_nothing_of_it_surv
 
     turn = world.turn(intent)
     store: Any = OneMessage(turn)
-    runner = TurnRunner("w", store, assistant, world.services.handoff, world.wording, lambda: NOON)
+    runner = TurnRunner("w", store, assistant, world.services.handoff, world.wording, lambda: NOON, LiveEvents())
     assert runner.run_once()
     assert (store.committed, store.released) == ([], ["w"])
     assert turn.state_after is None

@@ -15,12 +15,19 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.core.slots import AnySlot, TextSlot
 from rasa.shared.core.trackers import DialogueStateTracker
 
+from actions.complaints import ASKED_IN_ITS_OWN_WORDS
 from actions.people import OfferPerson
+from bot.brain.nlu.doubt import OFFERED
 from bot.brain.scope import TurnAborted, TurnScope, current_scope
 from bot.brain.wording import DomainWording, ResponseGenerator, fill
+from bot.compensation.model import Option
+from bot.complaints.facts import Finding
+from bot.complaints.model import Kind
 from bot.conversations.model import Turn
 from bot.errors import AssistantFailed, ConfigurationError
 from bot.orders.model import OrderStatus
+from bot.outreach.model import OutreachKind
+from bot.promises.model import PromiseKind
 
 PROJECT = Path(__file__).parents[2]
 DOMAIN: dict[str, Any] = yaml.load((PROJECT / "domain.yml").read_text("utf-8"), yaml.CSafeLoader)
@@ -31,9 +38,9 @@ LANGUAGES = ("ar", "en")
 FREQUENT = """
     utter_greet utter_goodbye utter_thanks utter_anything_else utter_help utter_ask_back utter_unknown
     utter_not_understood utter_ask_order_number utter_ask_proof utter_proof_refused utter_order_shipped
-    utter_order_shipped_late utter_handoff_open_first utter_handoff_open utter_handoff_closed utter_complaint_damaged
-    utter_complaint_wrong_item utter_complaint_missing_item utter_complaint_quality utter_complaint_service
-    utter_complaint_billing utter_complaint_other
+    utter_order_shipped_late utter_handoff_open_first utter_handoff_open utter_handoff_closed utter_sorry_late
+    utter_sorry_not_received utter_sorry_damaged utter_sorry_wrong_item utter_sorry_missing_item utter_sorry_quality
+    utter_sorry_service utter_sorry_billing utter_sorry_refund_delay utter_case_opened utter_case_offers
 """.split()
 # Set phrases, frames around values, and answers in a language of their own: one wording is right.
 _ONE_WORDING = re.compile(
@@ -54,7 +61,7 @@ def test_every_wording_is_for_exactly_one_of_both_languages() -> None:
     """One without a condition would be said in any language, and one with a channel would beat the right language."""
     for key, variations in RESPONSES.items():
         for variation in variations:
-            assert set(variation) == {"condition", "text"}, key
+            assert set(variation) - {"metadata"} == {"condition", "text"}, key
             (condition,) = variation["condition"]
             assert (condition["type"], condition["name"]) == ("slot", "language") and condition["value"] in LANGUAGES
 
@@ -128,6 +135,7 @@ def _used() -> set[str]:
             if "{" in name or prefix or name in ("utter_action", "label_", "utter_"):
                 continue
             used.add(name)
+    used |= {f"label_intent_{intent}" for intent in OFFERED}
     used |= {f"label_status_{status.value}" for status in OrderStatus}
     used |= {f"label_method_{m}" for m in ("card", "bank_transfer", "cash_on_delivery", "wallet", "other")}
     used |= {f"label_tier_{t}" for t in ("basic", "silver", "gold", "vip")} | {
@@ -137,7 +145,35 @@ def _used() -> set[str]:
     used |= {"utter_order_processing", "utter_order_packed", "utter_language_ar", "utter_language_en"}
     used |= {f"utter_other_language_{code}" for code in ("fr", "ur", "other")}
     used |= {f"utter_{intent}" for intent in _offered_a_person()}
-    return used
+    return used | _used_for_complaints()
+
+
+def _used_for_complaints() -> set[str]:
+    kinds = {kind.value for kind in Kind} - {"other"}
+    used = {f"utter_sorry_{kind}{tone}" for kind in kinds for tone in ("", "_angry")}
+    used |= {f"label_about_{kind.value}" for kind in Kind} | {f"label_intent_complaint_{kind}" for kind in kinds}
+    used |= {f"utter_given_{option.value}" for option in Option} | {f"label_option_{option.value}" for option in Option}
+    used |= {f"utter_case_differs_{finding.value}" for finding in Finding if not finding.agrees}
+    used |= {f"utter_ask_case_details_{kind}" for kind in ASKED_IN_ITS_OWN_WORDS | {"late"}}
+    used |= {f"label_refused_{code}" for code in ("out_of_stock", "exceeds_paid", "not_paid", "not_possible")}
+    used |= {f"label_rate_{score}" for score in range(1, 6)}
+    told = {kind for kind in OutreachKind if kind not in (OutreachKind.PROMISE_KEPT, OutreachKind.PROMISE_BROKEN)}
+    used |= {f"utter_outreach_{kind.value}" for kind in told}
+    used |= {f"utter_outreach_promise_broken_{kind.value}" for kind in PromiseKind}
+    return used | {f"utter_outreach_promise_kept_{kind}" for kind in ("parcel_arrives", "refund_arrives")}
+
+
+def test_what_is_promised_is_marked_as_a_promise_in_every_wording() -> None:
+    """And in none is a promise marked that nobody keeps track of."""
+    for key, variations in RESPONSES.items():
+        marks = {(variation.get("metadata") or {}).get("promise") for variation in variations}
+        assert len(marks) == 1, key
+        assert marks <= {None, *(kind.value for kind in PromiseKind)}, key
+    promising = {key for key in RESPONSES if (RESPONSES[key][0].get("metadata") or {}).get("promise")}
+    assert promising == {
+        *("utter_given_refund", "utter_given_shipping_refund", "utter_given_resend", "utter_given_exchange"),
+        *("utter_given_missing_part", "utter_given_pending", "utter_given_pending_ask", "utter_case_to_person"),
+    }
 
 
 def _offered_a_person() -> set[str]:
@@ -165,8 +201,10 @@ def test_code_makes_up_no_key_that_this_test_does_not_know() -> None:
         for file in (PROJECT / folder).rglob("*.py"):
             made |= set(re.findall(r"""f["']((?:utter|label)_[^"']*?\{)""", file.read_text("utf-8")))
     assert made == {
-        "label_method_{", "label_option_{", "label_status_{", "label_tier_{", "utter_language_{", "utter_order_{",
-        "utter_other_language_{", "utter_{",
+        "label_about_{", "label_intent_complaint_{", "label_intent_{", "label_method_{", "label_option_{", "label_rate_{",
+        "label_refused_{", "label_status_{", "label_tier_{", "utter_ask_case_details_{", "utter_case_differs_{",
+        "utter_given_{", "utter_language_{", "utter_order_{", "utter_other_language_{", "utter_outreach_{",
+        "utter_sorry_{", "utter_{",
     }  # fmt: skip
 
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import yaml
 
 import actions.context
 from bot.brain.wording import DomainWording
+from bot.compensation.content import PolicyFile
+from bot.compensation.model import Caps, EntryId, EntryKind, Grant, Usage
+from bot.compensation.model import Entry as LedgerEntry
+from bot.compensation.service import CompensationService
+from bot.complaints.model import Case, CaseChanged, CaseId, CaseNumber, CaseOpened
+from bot.complaints.service import ComplaintService
 from bot.conversations.model import (
     AssistantState,
     Author,
@@ -44,7 +52,18 @@ from bot.knowledge.model import Entry, Finding, Match, Outcome
 from bot.knowledge.service import KnowledgeService
 from bot.orders.model import Customer, CustomerId, Order, OrderNumber, Policies, Product, Store
 from bot.orders.ports import OrderBackend
+from bot.orders.remedies import (
+    PointsRequest,
+    RefundMade,
+    RefundRequest,
+    ReplacementMade,
+    ReplacementRequest,
+    Voucher,
+    VoucherRequest,
+    VoucherState,
+)
 from bot.orders.service import OrderService
+from bot.promises.model import PromiseKind, PromiseMade
 from bot.services import Services
 from bot.shops import wire
 from bot.shops.demo import resolve
@@ -97,6 +116,88 @@ class MemoryShop(OrderBackend):
         self._ask()
         return self._products
 
+    # It does whatever it is asked: what a shop refuses is for the tests of shops.
+
+    def refund(self, request: RefundRequest) -> RefundMade:
+        self._ask()
+        return RefundMade("r1", request.amount, "card", TODAY + timedelta(days=7))
+
+    def replace(self, request: ReplacementRequest) -> ReplacementMade:
+        self._ask()
+        return ReplacementMade(OrderNumber("2001"), TODAY + timedelta(days=5))
+
+    def issue_voucher(self, request: VoucherRequest) -> Voucher:
+        self._ask()
+        return Voucher("TH-1", request.customer, request.amount, VoucherState.ACTIVE, request.valid_until)
+
+    def voucher(self, code: str) -> Voucher | None:
+        return None
+
+    def add_points(self, request: PointsRequest) -> int:
+        self._ask()
+        return request.points
+
+
+class MemoryCases:
+    """Cases of one conversation, written from a turn's effects."""
+
+    def __init__(self) -> None:
+        self.cases: dict[CaseId, Case] = {}
+        self.due: dict[CaseId, datetime] = {}
+
+    def by_number(self, number: CaseNumber) -> Case | None:
+        return next((case for case in self.cases.values() if case.number == number), None)
+
+    def latest_about(self, about: str) -> Case | None:
+        return next((case for case in self._latest() if case.about == about), None)
+
+    def of_conversation(self, conversation: ConversationId) -> Sequence[Case]:
+        return self._latest()
+
+    def of_customer(self, customer: CustomerId) -> Sequence[Case]:
+        return [case for case in self._latest() if case.customer == customer]
+
+    def person_due(self, case: CaseId) -> datetime | None:
+        return self.due.get(case)
+
+    def _latest(self) -> list[Case]:
+        return sorted(self.cases.values(), key=lambda case: case.opened_at, reverse=True)
+
+    def identify(self) -> tuple[CaseId, CaseNumber]:
+        number = len(self.cases)
+        return CaseId(f"case{number}"), CaseNumber(f"C{100_000 + number}")
+
+    def write(self, turn: Turn, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, CaseOpened):
+                self.cases[effect.case.id] = effect.case
+            elif isinstance(effect, CaseChanged):
+                self.cases[effect.case] = replace(self.cases[effect.case], updated_at=turn.now, **effect.values)
+            elif isinstance(effect, PromiseMade) and effect.kind is PromiseKind.PERSON_DECIDES and effect.case:
+                self.due[effect.case] = effect.due_at
+
+
+class MemoryLedger:
+    """Grants whatever is asked, once a case and option: caps are for the tests of the ledger."""
+
+    def __init__(self) -> None:
+        self._granted: dict[str, LedgerEntry] = {}
+
+    def usage(self, *_: object, **__: object) -> Usage:
+        return Usage(Decimal(0), Decimal(0), Decimal(0), Decimal(0))
+
+    def grant(self, grant: Grant, caps: Caps, now: datetime, zone: ZoneInfo) -> LedgerEntry:
+        days = grant.offer.valid_days
+        until = now.astimezone(zone).date() + timedelta(days=days) if days else None
+        entry = LedgerEntry(
+            EntryId(1), grant.case, grant.customer, grant.order, grant.offer.option, EntryKind.GRANT,
+            grant.offer.amount, grant.offer.points, None, until, now, grant.item, grant.quantity,
+        )  # fmt: skip
+        return self._granted.setdefault(grant.key, entry)
+
+    def entries(self, case: CaseId) -> Sequence[LedgerEntry]:
+        return []
+
 
 class MemoryRecords:
     """Proof and handoff records of one conversation, written from a turn's effects."""
@@ -108,6 +209,9 @@ class MemoryRecords:
 
     def proof(self, conversation: ConversationId) -> Proof | None:
         return self._proof
+
+    def verified_phone(self, conversation: ConversationId) -> str | None:
+        return None
 
     def failures(self, conversation: ConversationId, order: OrderNumber | None, since: datetime) -> Failures:
         recent = [(number, at) for number, at in self._failed if at >= since]
@@ -196,12 +300,17 @@ class World:
         self.records = MemoryRecords()
         index: Any = TableIndex()
         self.clock = NOON
+        self.cases = MemoryCases()
+        ledger: Any = MemoryLedger()
+        compensation = CompensationService(self.shop, ledger, PolicyFile())
         self.services = Services(
             shop=self.shop,
             orders=OrderService(self.shop),
             proofs=ProofService(self.records),
             knowledge=KnowledgeService(index, self.shop),
             handoff=HandoffService(self.records, self.shop, self.wording),
+            compensation=compensation,
+            complaints=ComplaintService(self.cases, self.shop, compensation, self.wording, self.cases.identify),
             wording=self.wording,
             effects=self.records,
             clock=lambda: self.clock,
@@ -224,6 +333,7 @@ class World:
         else:
             replies = self.services.handoff.while_waiting(turn, "ar")
         self.records.write(turn, turn.effects)
+        self.cases.write(turn, turn.effects)
         for effect in turn.effects:
             if isinstance(effect, OwnerChange):
                 self.owner = effect.to

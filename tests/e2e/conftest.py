@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import PROJECT
-from tests.e2e.server import Server, link_trained, train_into
+from tests.e2e.server import Server, link_trained
 
 HERE = Path(__file__).parent
 # The first test may have to wait for the model to be trained.
@@ -19,16 +18,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TEST_TIMEOUT))
-
-
-@pytest.fixture(scope="session")
-def trained_home() -> Path:
-    """A folder with `models/` and `cache/` of the present training data, kept between runs."""
-    home = PROJECT / "var" / "test"
-    for name in ("models", "cache"):
-        (home / name).mkdir(parents=True, exist_ok=True)
-    train_into(home)
-    return home
 
 
 @pytest.fixture(scope="session")

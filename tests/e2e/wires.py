@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -62,6 +64,14 @@ class ShopFront(_Local):
 
 class _Front(_Quiet):
     server: ShopFront
+    sent: bytes | None = None
+
+    def do_POST(self) -> None:
+        self.sent = self.rfile.read(int(self.headers["Content-Length"]))
+        try:
+            self.do_GET()
+        finally:
+            self.sent = None
 
     def do_GET(self) -> None:
         shop = self.server
@@ -79,8 +89,10 @@ class _Front(_Quiet):
         elif shop.trouble == "wrong":
             self.answer(200, b'{"number": [null, {"status": 17}]}')
         else:
-            passed = requests.get(
-                shop.behind + self.path, headers={"Authorization": self.headers.get("Authorization", "")}, timeout=10
+            kept = ("Authorization", "Content-Type", "Idempotency-Key")
+            headers = {name: self.headers[name] for name in kept if name in self.headers}
+            passed = requests.request(
+                self.command, shop.behind + self.path, data=self.sent, headers=headers, timeout=10
             )
             self.answer(passed.status_code, passed.content, passed.headers["Content-Type"])
 
@@ -103,32 +115,77 @@ class _Hook(_Quiet):
         self.answer(self.server.statuses.pop(0) if self.server.statuses else 200, b"")
 
 
+@dataclass(eq=False)
+class Line:
+    """One connection through a cable; a deaf end is not carried to any more, and nobody is told."""
+
+    near: socket.socket
+    far: socket.socket
+    deaf: set[socket.socket] = field(default_factory=set)
+
+
 class Cable:
-    """A TCP relay to (host, port) that can be cut, which drops every connection, and mended."""
+    """A TCP relay to (host, port) that can be cut, which drops every connection, and mended.
+
+    `upgrades` is what becomes of requests for a WebSocket: they `pass`, are `refused`, or get no answer (`silent`).
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._behind = (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.accepted = 0
+        self.upgrades, self.stopped_upgrades = "pass", 0
         self._whole, self._open = True, True
-        self._ends: set[socket.socket] = set()
+        self._swallow_asked = self._swallow_answered = False
+        self._chunks, self._carry_last = 0, True
+        self._lines: set[Line] = set()
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def cut(self) -> None:
+    def lines(self) -> set[Line]:
+        """The connections of now."""
         with self._lock:
-            self._whole = False
-            ends, self._ends = self._ends, set()
-        for end in ends:
-            _hang_up(end)
+            return set(self._lines)
+
+    def cut(self, only: Collection[Line] | None = None) -> None:
+        """Drop every connection, or only those, and refuse new ones."""
+        with self._lock:
+            self._whole, self._chunks = False, 0
+            lines = self._lines if only is None else self._lines & set(only)
+            self._lines = self._lines - lines
+        for line in lines:
+            _hang_up(line.near)
+            _hang_up(line.far)
 
     def mend(self) -> None:
-        self._whole = True
+        """Carry new connections again; those that were swallowed stay dead."""
+        with self._lock:
+            self._whole, self._chunks = True, 0
+            self._swallow_asked = self._swallow_answered = False
+
+    def swallow(self, answers_only: bool = False) -> None:
+        """Keep every connection open, also new ones, and carry nothing; or only nothing that comes back."""
+        with self._lock:
+            self._swallow_asked, self._swallow_answered = not answers_only, True
+            for line in self._lines:
+                self._deafen(line)
+
+    def cut_after(self, chunks: int, carry_last: bool = True) -> None:
+        """Cut at that many pieces of data from now, in either direction; the last one may be lost."""
+        with self._lock:
+            self._chunks, self._carry_last = chunks, carry_last
+
+    @property
+    def whole(self) -> bool:
+        return self._whole
 
     def close(self) -> None:
         self._open = False
         self.cut()
-        self._listener.close()
+        # A listener that another thread waits on stays open until it is woken.
+        _hang_up(self._listener)
 
     def __enter__(self) -> Cable:
         return self
@@ -142,26 +199,61 @@ class Cable:
         while self._open:
             try:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(self._behind, 5) if self._whole else None
             except OSError:
                 continue
+            self.accepted += 1
+            try:
+                far = socket.create_connection(self._behind, 5) if self._whole else None
+            except OSError:
+                far = None
             with self._lock:
                 if far is None or not self._whole:
                     _hang_up(near)
+                    if far is not None:
+                        _hang_up(far)
                     continue
-                self._ends |= {near, far}
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+                far.settimeout(None)
+                line = Line(near, far)
+                self._lines.add(line)
+                self._deafen(line)
+            for one in (near, far):
+                threading.Thread(target=self._carry, args=(line, one), daemon=True).start()
 
-    def _carry(self, one: socket.socket, other: socket.socket) -> None:
+    def _deafen(self, line: Line) -> None:
+        if self._swallow_asked:
+            line.deaf.add(line.far)
+        if self._swallow_answered:
+            line.deaf.add(line.near)
+
+    def _carry(self, line: Line, one: socket.socket) -> None:
+        other = line.far if one is line.near else line.near
         try:
             while data := one.recv(65536):
-                other.sendall(data)
+                if one is line.near and self.upgrades != "pass" and _UPGRADE.search(data):
+                    self.stopped_upgrades += 1
+                    if self.upgrades == "refused":
+                        one.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                        break
+                    line.deaf |= {line.near, line.far}
+                with self._lock:
+                    cuts = self._chunks == 1
+                    self._chunks -= self._chunks > 0
+                    carries = other not in line.deaf and (self._carry_last or not cuts)
+                if carries:
+                    other.sendall(data)
+                if cuts:
+                    self.cut()
         except OSError:
             pass
         finally:
-            _hang_up(one)
-            _hang_up(other)
+            if not line.deaf:
+                with self._lock:
+                    self._lines.discard(line)
+                _hang_up(one)
+                _hang_up(other)
+
+
+_UPGRADE = re.compile(rb"^upgrade: *websocket", re.I | re.M)
 
 
 def _hang_up(end: socket.socket) -> None:

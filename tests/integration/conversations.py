@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.conversations.inbox import Inbox
+from bot.conversations.live import LiveEvents
 from bot.conversations.model import Author, ConversationId, Inbound, Message, Owner, Reply, Turn
 from bot.conversations.ports import Received
 from bot.conversations.turns import LEASE, TurnRunner
@@ -91,12 +92,21 @@ class Core:
         self.records = SqlHandoffRecords(self.database)
         self.outbox = SqlOutbox(self.database)
         self.desk = HandoffService(self.records, shop, self.wording, ALERTS)
-        self.inbox = Inbox(self.store, self.clock, self.max_pending)
+        self.live = LiveEvents()
+        self.inbox = Inbox(self.store, self.clock, self.max_pending, self.live)
         self.runner = self.make_runner(self.worker)
 
     def make_runner(self, worker: str, **options: Any) -> TurnRunner:
         return TurnRunner(
-            worker, self.store, self.assistant, self.desk, self.wording, self.clock, lease=self.lease, **options
+            worker,
+            self.store,
+            self.assistant,
+            self.desk,
+            self.wording,
+            self.clock,
+            self.live,
+            lease=self.lease,
+            **options,
         )
 
     def receive(self, text: str, address: str = "customer", key: str | None = None) -> Received:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -33,8 +34,8 @@ def demo_database(folder: Path) -> Database:
 
 
 def demo_shop(folder: Path) -> EmbeddedShop:
-    """The demo shop over a database of its own."""
-    return EmbeddedShop(demo_database(folder))
+    """The demo shop over a database of its own, on the day it was loaded."""
+    return EmbeddedShop(demo_database(folder), lambda: NOW)
 
 
 @contextmanager
@@ -57,10 +58,16 @@ def serve_app(app: Any) -> Iterator[str]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Hands each GET to the server's next behaviour."""
+    """Hands each request to the server's next behaviour."""
 
     server: ScriptedServer
     protocol_version = "HTTP/1.1"
+    sent: bytes | None = None
+
+    def do_POST(self) -> None:
+        self.sent = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.posts.append((self.path, self.headers.get("Idempotency-Key"), json.loads(self.sent)))
+        self.do_GET()
 
     def do_GET(self) -> None:
         self.server.requests.append((self.path, self.headers.get("Authorization")))
@@ -84,7 +91,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class ScriptedServer(ThreadingHTTPServer):
-    """Plays `script`, one behaviour a request, the last one for ever; keeps what was asked in `requests`."""
+    """Plays `script`, one behaviour a request, the last one for ever; keeps what was asked in `requests`, and of each POST
+    its path, its idempotency key and its document in `posts`."""
 
     daemon_threads = True
     block_on_close = False
@@ -93,6 +101,7 @@ class ScriptedServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.script = list(script)
         self.requests: list[tuple[str, str | None]] = []
+        self.posts: list[tuple[str, str | None, Any]] = []
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def __enter__(self) -> ScriptedServer:

@@ -22,6 +22,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.conversations.inbox import Inbox
+from bot.conversations.live import LiveEvents
 from bot.conversations.model import Author, Button, Inbound, Reply, Turn
 from bot.conversations.turns import TurnRunner
 from bot.customers.proof import ProofFailed
@@ -85,9 +86,12 @@ def work(database: Database, unsent: dict[str, list[str]], assistant: TwoReplies
     """What one process does: take in what its customers sent, and answer whatever waits."""
     store, wording, shop = SqlTurnStore(database), KeyWording(), NoShop()
     desk = HandoffService(SqlHandoffRecords(database), shop, wording)  # type: ignore[arg-type]
-    inbox = Inbox(store, utc_now, max_pending=1000)
+    live = LiveEvents()
+    inbox = Inbox(store, utc_now, 1000, live)
     # Never given up: this test is about answers, and kills count as attempts.
-    runner = TurnRunner(f"{os.getpid()}", store, assistant, desk, wording, utc_now, lease=LEASE, max_attempts=1_000_000)
+    runner = TurnRunner(
+        f"{os.getpid()}", store, assistant, desk, wording, utc_now, live, lease=LEASE, max_attempts=1_000_000
+    )
     for address, texts in unsent.items():
         for text in texts:
             _until_stored(lambda address=address, text=text: inbox.receive(Inbound("rest", address, text, text)))  # type: ignore[misc]

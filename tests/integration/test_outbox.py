@@ -137,7 +137,7 @@ def test_what_never_works_is_given_up_and_the_next_message_leaves(database: Data
     assert sender.got == [("merchant", second)]
     given_up = row(database, first)
     assert given_up.failed_at == START and given_up.error == "x" * 200
-    assert (box.depth().waiting, box.depth().failed) == (0, 1)
+    assert (box.depth(["alert"]).waiting, box.depth(["alert"]).failed) == (0, 1)
 
 
 def test_what_could_not_leave_within_a_day_is_given_up(database: Database) -> None:
@@ -152,11 +152,11 @@ def test_only_channels_with_a_sender_are_touched_and_collected_messages_are_done
     core.run_all()
     sender = Notebook()
     Dispatcher(core.outbox, {"alert": sender}, core.clock).run_once()
-    assert sender.got == [] and core.outbox.depth().waiting == 1
-    assert core.outbox.depth().oldest == START
+    assert sender.got == [] and core.outbox.depth(["rest"]).waiting == 1
+    assert core.outbox.depth(["rest"]).oldest == START
     core.outbox.collected([], START)
     core.outbox.collected([m.id for m in core.inbox.replies(received.message) or []], START)
-    assert core.outbox.depth().waiting == 0
+    assert core.outbox.depth(["rest"]).waiting == 0
     assert core.outbox_rows()[0].sent_at == START
 
 

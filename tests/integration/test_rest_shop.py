@@ -8,6 +8,8 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,22 @@ import pytest
 import requests
 from structlog.testing import capture_logs
 
-from bot.errors import ConfigurationError, ShopError, ShopGarbled, ShopUnavailable
-from bot.orders.model import CustomerId, OrderNumber
+from bot.errors import ConfigurationError, ShopError, ShopGarbled, ShopRefused, ShopUnavailable
+from bot.orders.model import CustomerId, Money, OrderNumber
 from bot.orders.ports import OrderBackend
+from bot.orders.remedies import (
+    PointsRequest,
+    RefundMade,
+    RefundRequest,
+    ReplacementKind,
+    ReplacementRequest,
+    VoucherRequest,
+)
 from bot.shops import wire
 from bot.shops.demo_server import create_demo_shop_app
+from bot.shops.embedded import EmbeddedShop
 from bot.shops.rest import RestShop
-from tests.integration.shop_servers import TOKEN, Handler, ScriptedServer, demo_shop, serve_app
+from tests.integration.shop_servers import NOW, TOKEN, Handler, ScriptedServer, demo_database, demo_shop, serve_app
 
 Behaviour = Callable[[Handler], None]
 NUMBER = OrderNumber("1001")
@@ -414,6 +425,272 @@ def test_without_a_copy_the_failure_is_told(play: Play) -> None:
         shop.store()
 
 
+# What the shop does
+
+MONEY = Money(Decimal("30.00"), "SAR")
+REFUND = RefundRequest("case-7-refund", NUMBER, MONEY, "delay")
+REPLACEMENT = ReplacementRequest("case-7-resend", NUMBER, ReplacementKind.RESEND, None, 1)
+VOUCHER = VoucherRequest("case-7-voucher", CustomerId("c1"), MONEY, date(2027, 2, 19))
+POINTS = PointsRequest("case-7-points", CustomerId("c1"), 200, "delay")
+CODE = "TH-7KMB-X2QD-94WF"
+ANSWERS: dict[str, dict[str, Any]] = {
+    "refund": {
+        "order": "1001",
+        "reference": "RF-1",
+        "amount": "30.00",
+        "currency": "SAR",
+        "method": "card",
+        "due_on": "2026-11-28",
+    },
+    "replace": {"order": "1019", "replaces": "1001", "promised_on": "2026-11-24"},
+    "issue_voucher": {
+        "code": CODE,
+        "customer": "c1",
+        "amount": "30",
+        "currency": "SAR",
+        "state": "active",
+        "valid_until": "2027-02-19",
+    },
+    "add_points": {"customer": "c1", "points": 2650},
+}
+ASKED: dict[str, Callable[[RestShop], Any]] = {
+    "refund": lambda shop: shop.refund(REFUND),
+    "replace": lambda shop: shop.replace(REPLACEMENT),
+    "issue_voucher": lambda shop: shop.issue_voucher(VOUCHER),
+    "add_points": lambda shop: shop.add_points(POINTS),
+}
+
+
+@pytest.mark.parametrize(
+    ("deed", "path", "key", "document"),
+    [
+        ("refund", "/orders/1001/refunds", REFUND.key, {"amount": "30.00", "currency": "SAR", "reason": "delay"}),
+        (
+            "replace",
+            "/orders/1001/replacements",
+            REPLACEMENT.key,
+            {"kind": "resend", "item": None, "quantity": 1},
+        ),
+        (
+            "issue_voucher",
+            "/vouchers",
+            VOUCHER.key,
+            {"customer": "c1", "amount": "30.00", "currency": "SAR", "valid_until": "2027-02-19"},
+        ),
+        ("add_points", "/customers/c1/points", POINTS.key, {"points": 200, "reason": "delay"}),
+    ],
+)
+@pytest.mark.parametrize("code", [200, 201])
+def test_a_deed_is_posted_with_its_key_and_the_token(
+    play: Play, deed: str, path: str, key: str, document: dict[str, Any], code: int
+) -> None:
+    shop, server, _ = play(says(ANSWERS[deed], code))
+    assert ASKED[deed](shop)
+    assert server.posts == [(path, key, document)]
+    assert server.requests == [(path, f"Bearer {SECRET}")]
+
+
+@pytest.mark.parametrize("deed", ASKED)
+def test_a_shop_in_passing_trouble_is_asked_again_with_the_same_key(play: Play, deed: str) -> None:
+    shop, server, clock = play(status(503), drops, says(ANSWERS[deed], 201))
+    assert ASKED[deed](shop)
+    assert clock.slept == [0.2, 0.4]
+    assert len(server.posts) == 3 and server.posts[0] == server.posts[1] == server.posts[2]
+
+
+def test_after_an_internal_error_the_same_key_is_asked_later(play: Play) -> None:
+    shop, server, _ = play(status(500), says(ANSWERS["refund"], 201))
+    with pytest.raises(ShopUnavailable, match="500"):
+        shop.refund(REFUND)
+    assert shop.refund(REFUND).amount == MONEY
+    assert [key for _, key, _ in server.posts] == [REFUND.key] * 2
+
+
+def test_what_was_done_although_its_answer_came_too_late_is_not_done_again(tmp_path: Path) -> None:
+    """The retry carries the same key and gets the answer of the first time."""
+    answers: list[RefundMade] = []
+
+    class SlowOnce(EmbeddedShop):
+        def refund(self, request: RefundRequest) -> RefundMade:
+            answers.append(super().refund(request))
+            if len(answers) == 1:
+                time.sleep(0.8)
+            return answers[-1]
+
+    inside = SlowOnce(demo_database(tmp_path), lambda: NOW)
+    with serve_app(create_demo_shop_app(inside, TOKEN)) as url:
+        made = RestShop(url, TOKEN, timeout=0.4).refund(REFUND)
+    assert answers == [made, made]
+    order = inside.order(NUMBER)
+    assert order is not None and order.refund is not None and order.refund.amount == MONEY.amount
+
+
+@pytest.mark.parametrize("code", sorted(wire.REFUSALS))
+@pytest.mark.parametrize("http", [409, 422])
+def test_a_refusal_says_why_and_is_not_asked_again(play: Play, code: str, http: int) -> None:
+    shop, server, _ = play(says({"code": code}, http))
+    for ask in ASKED.values():
+        with pytest.raises(ShopRefused) as error:
+            ask(shop)
+        assert error.value.code == code
+    assert len(server.posts) == 4
+
+
+def test_a_refusal_of_a_code_of_the_shops_own_is_not_possible(play: Play) -> None:
+    shop, _, _ = play(says({"code": "E-4711", "detail": "budget"}, 422))
+    with pytest.raises(ShopRefused, match="not_possible"):
+        shop.refund(REFUND)
+
+
+@pytest.mark.parametrize("deed", ASKED)
+def test_an_order_or_customer_that_is_not_there_is_unknown_and_a_not_found_page_is_garbled(
+    play: Play, deed: str
+) -> None:
+    shop, _, _ = play(status(404), lambda h: h.answer(404, b"<h1>404</h1>", "text/html"))
+    with pytest.raises(ShopRefused, match="unknown"):
+        ASKED[deed](shop)
+    with pytest.raises(ShopGarbled):
+        ASKED[deed](shop)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        status(409),
+        says({"code": ["out_of_stock"]}, 422),
+        says([], 422),
+        lambda handler: handler.answer(422, b"<h1>no</h1>", "text/html"),
+        lambda handler: handler.answer(409, b"{", "application/json"),
+        lambda handler: handler.answer(204, b""),
+        lambda handler: handler.answer(201, b"", "application/json"),
+        status(202),
+        status(302, Location="http://127.0.0.1:1/"),
+        status(400),
+        status(405),
+        says(None, 201),
+    ],
+)
+def test_an_answer_that_neither_does_nor_refuses_is_garbled(play: Play, behaviour: Behaviour) -> None:
+    """It may have been done: nobody is told that it was not."""
+    shop, server, _ = play(behaviour)
+    with pytest.raises(ShopGarbled):
+        shop.refund(REFUND)
+    assert len(server.posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("deed", "field", "value", "named"),
+    [
+        ("refund", "order", "1002", "refund.order"),
+        ("refund", "amount", "29.99", "refund.amount"),
+        ("refund", "amount", "-30.00", "refund.amount"),
+        ("refund", "amount", 30, "refund.amount"),
+        ("refund", "currency", "USD", "refund.currency"),
+        ("refund", "due_on", "soon", "refund.due_on"),
+        ("refund", "reference", "", "refund.reference"),
+        ("replace", "replaces", "1002", "replacement.replaces"),
+        ("replace", "order", "1001", "replacement.order"),
+        ("replace", "order", None, "replacement.order"),
+        ("issue_voucher", "customer", "c2", "voucher.customer"),
+        ("issue_voucher", "customer", None, "voucher.customer"),
+        ("issue_voucher", "amount", "300.00", "voucher.amount"),
+        ("issue_voucher", "amount", "0.00", "voucher.amount"),
+        ("issue_voucher", "currency", "EUR", "voucher.currency"),
+        ("issue_voucher", "valid_until", "2027-02-18", "voucher.valid_until"),
+        ("issue_voucher", "state", "lost", "voucher.state"),
+        ("issue_voucher", "code", "a\nb", "voucher.code"),
+        ("add_points", "customer", "c2", "points.customer"),
+        ("add_points", "points", 199, "points.points"),
+        ("add_points", "points", -1, "points.points"),
+    ],
+)
+def test_an_answer_about_something_else_than_was_asked_is_garbled(
+    play: Play, deed: str, field: str, value: object, named: str
+) -> None:
+    shop, _, _ = play(says({**ANSWERS[deed], field: value}, 201))
+    with pytest.raises(ShopGarbled) as error:
+        ASKED[deed](shop)
+    assert error.value.detail == named
+
+
+def test_what_no_shop_could_do_is_refused_without_asking(play: Play) -> None:
+    shop, server, _ = play(status(500))
+    for code, request in (
+        ("unknown", RefundRequest("k", OrderNumber(".."), MONEY, "delay")),
+        ("not_possible", RefundRequest("k", NUMBER, Money(Decimal("NaN"), "SAR"), "delay")),
+        ("not_possible", RefundRequest("line\nbreak", NUMBER, MONEY, "delay")),
+        ("not_possible", RefundRequest("مفتاح", NUMBER, MONEY, "delay")),
+    ):
+        with pytest.raises(ShopRefused, match=code):
+            shop.refund(request)
+    assert server.requests == []
+
+
+def test_a_voucher_is_looked_up_by_its_code_and_another_one_is_refused(play: Play) -> None:
+    shop, server, _ = play(says(ANSWERS["issue_voucher"]))
+    found = shop.voucher(" th 7kmb x2qd 94wf ")
+    assert found is not None and (found.code, found.minimum, found.used_on) == (CODE, 0, None)
+    assert server.requests[0][0] == "/vouchers/th%207kmb%20x2qd%2094wf"
+    with pytest.raises(ShopGarbled, match=r"voucher\.code"):
+        shop.voucher("TH-7KMB-X2QD-94WG")
+
+
+def test_logs_and_errors_of_deeds_name_no_code_no_key_and_no_order(play: Play) -> None:
+    voucher = ANSWERS["issue_voucher"]
+    answers: list[tuple[Callable[[RestShop], Any], Behaviour]] = [
+        (lambda shop: shop.voucher(CODE), says({**voucher, "state": CODE})),
+        (lambda shop: shop.voucher(CODE), status(500)),
+        (ASKED["replace"], says({"code": CODE}, 422)),
+        (ASKED["issue_voucher"], says({**voucher, "amount": "1.00"}, 201)),
+        (ASKED["add_points"], status(500)),
+    ]
+    shop, _, _ = play(*[behaviour for _, behaviour in answers])
+    with capture_logs() as logs:
+        for ask, _ in answers:
+            with pytest.raises(ShopError) as error:
+                ask(shop)
+            logs.append({"event": repr(error.value), "log_level": "error"})
+    assert {"shop.answer_garbled", "shop.request_failed", "shop.refused"} <= {entry["event"] for entry in logs}
+    for private in ("7KMB", "case-7", "1001", SECRET):
+        assert private not in repr(logs)
+
+
+def test_refused_deeds_do_not_open_the_circuit_and_failed_ones_do(play: Play) -> None:
+    shop, server, _ = play(*[says({"code": "not_possible"}, 422)] * 9, status(503))
+    for _ in range(9):
+        with pytest.raises(ShopRefused):
+            shop.refund(REFUND)
+    for _ in range(2):
+        with pytest.raises(ShopUnavailable):
+            shop.refund(REFUND)
+    with pytest.raises(ShopUnavailable, match="circuit"):
+        shop.order(NUMBER)
+    assert len(server.posts) == 9 + 5
+
+
+@pytest.mark.parametrize(
+    "path", ["/orders/1001/refunds", "/orders/1001/replacements", "/vouchers", "/customers/c1/points"]
+)
+def test_the_demo_server_does_nothing_without_token_key_or_a_document(demo_url: str, path: str) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": "k"}
+
+    def post(body: bytes, leave_out: str = "") -> requests.Response:
+        sent = {name: value for name, value in headers.items() if name != leave_out}
+        return requests.post(demo_url + path, body, headers=sent, timeout=5)
+
+    assert post(b"{}", "Authorization").status_code == 401
+    for answer in (post(b"{}", "Idempotency-Key"), *map(post, (b"", b"{", b"[]", b"{}", b"[" * 100_000, b"\xff"))):
+        assert answer.status_code == 422 and answer.json()["code"] == "not_possible"
+
+
+def test_the_demo_server_says_with_the_status_what_a_refusal_is_about(demo_url: str) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": "k"}
+    body = {"amount": "1000.00", "currency": "SAR", "reason": "delay"}
+    for number, code, says_ in (("1001", 409, "exceeds_paid"), ("9999", 404, "unknown"), ("1012", 409, "not_paid")):
+        answer = requests.post(f"{demo_url}/orders/{number}/refunds", json=body, headers=headers, timeout=5)
+        assert (answer.status_code, answer.json()["code"]) == (code, says_)
+
+
 @pytest.mark.parametrize(
     "url",
     ["", "shop.example.com", "ftp://shop.example.com", "http://", "http://u:p@host", "http://h/?q=1", "http://h:x"],
@@ -437,7 +714,9 @@ def test_a_base_path_is_kept(play: Play, order: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, "Bearer \u00ff"])
-@pytest.mark.parametrize("path", ["/store", "/products", "/orders/1001", "/orders?customer=c1", "/customers/c1"])
+@pytest.mark.parametrize(
+    "path", ["/store", "/products", "/orders/1001", "/orders?customer=c1", "/customers/c1", "/vouchers/TH-2222"]
+)
 def test_the_demo_server_shows_nothing_without_its_token(demo_url: str, path: str, header: str | None) -> None:
     headers: dict[str, bytes] = {} if header is None else {"Authorization": header.encode("latin-1")}
     answer = requests.get(demo_url + path, headers=headers, timeout=5)
@@ -445,7 +724,9 @@ def test_the_demo_server_shows_nothing_without_its_token(demo_url: str, path: st
     assert list(answer.json()) == ["detail"]
 
 
-@pytest.mark.parametrize("path", ["/orders/9999", "/customers/nobody", "/nowhere", "/orders/1001/", "/docs"])
+@pytest.mark.parametrize(
+    "path", ["/orders/9999", "/customers/nobody", "/vouchers/TH-2222", "/nowhere", "/orders/1001/", "/docs"]
+)
 def test_the_demo_server_says_not_found_in_json(demo_url: str, path: str) -> None:
     answer = requests.get(demo_url + path, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5)
     assert answer.status_code == 404 and list(answer.json()) == ["detail"]

@@ -1,7 +1,7 @@
 """The contract of OrderBackend, held by every implementation. docs/add-a-shop.md says how to run it on another one.
 
-The first part holds for any shop, the second for one that holds the demo shop's records. A shop of your own joins the
-first part over HTTP when CONTRACT_SHOP_URL, CONTRACT_SHOP_TOKEN and CONTRACT_SHOP_ORDER (a number it has) are set.
+The first part holds for any shop, the second for one that holds the demo shop's records, the third for what such a shop
+does, each time in a shop of its own. A shop of your own joins the first part over HTTP when CONTRACT_SHOP_URL, CONTRACT_SHOP_TOKEN and CONTRACT_SHOP_ORDER (a number it has) are set.
 """
 
 from __future__ import annotations
@@ -9,21 +9,30 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from operator import eq
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
-from bot.errors import ConfigurationError, ShopGarbled, ShopUnavailable
-from bot.orders.model import CustomerId, Order, OrderNumber, OrderStatus
+from bot.errors import ConfigurationError, ShopGarbled, ShopRefused, ShopUnavailable
+from bot.orders.model import CustomerId, Money, Order, OrderNumber, OrderStatus, Sku
 from bot.orders.ports import OrderBackend
+from bot.orders.remedies import (
+    PointsRequest,
+    RefundRequest,
+    ReplacementKind,
+    ReplacementRequest,
+    VoucherRequest,
+    VoucherState,
+)
 from bot.shops.demo_server import create_demo_shop_app
 from bot.shops.embedded import EmbeddedShop, load_demo, reset_demo
 from bot.shops.rest import RestShop
@@ -247,6 +256,404 @@ def test_the_demo_policies_arrive_whole(shop: OrderBackend) -> None:
     assert [(tier.id, tier.from_points) for tier in policies.tiers] == [
         (tier["id"], tier["from_points"]) for tier in DOCUMENT["tiers"]
     ]
+
+
+# What the shop does
+
+_T = TypeVar("_T")
+NORA = CustomerId("c1")
+UNTIL = TODAY + timedelta(days=90)
+
+
+def sar(amount: str) -> Money:
+    return Money(Decimal(amount), "SAR")
+
+
+def refund(key: str, order: str, amount: str, currency: str = "SAR") -> RefundRequest:
+    return RefundRequest(key, OrderNumber(order), Money(Decimal(amount), currency), "delay")
+
+
+def again(key: str, order: str, item: str | None = None, quantity: int = 1) -> ReplacementRequest:
+    return ReplacementRequest(
+        key, OrderNumber(order), ReplacementKind.RESEND, None if item is None else Sku(item), quantity
+    )
+
+
+def voucher(key: str, customer: str = NORA, amount: str = "50.00", until: date = UNTIL) -> VoucherRequest:
+    return VoucherRequest(key, CustomerId(customer), sar(amount), until)
+
+
+def points(key: str, number: int = 200, customer: str = NORA) -> PointsRequest:
+    return PointsRequest(key, CustomerId(customer), number, "delay")
+
+
+@dataclass(frozen=True)
+class Deeds:
+    """A demo shop of one's own: `inside` it, as Thiqa sees it, and seen anew by a process that starts."""
+
+    shop: OrderBackend
+    inside: EmbeddedShop
+    reopened: Callable[[], OrderBackend]
+
+    def refunded(self, number: str) -> Decimal:
+        order = self.inside.order(OrderNumber(number))
+        assert order is not None
+        return order.refund.amount if order.refund else Decimal()
+
+    def stock(self, sku: str) -> int:
+        return next(product.stock for product in self.inside.products() if product.sku == sku)
+
+    def points(self, customer: str = NORA) -> int:
+        found = self.inside.customer(CustomerId(customer))
+        assert found is not None
+        return found.points
+
+    def numbers(self, customer: str) -> list[str]:
+        return [order.number for order in self.inside.orders_of(CustomerId(customer))]
+
+
+@pytest.fixture(params=DEMO_SHOPS)
+def deeds(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deeds]:
+    inside = demo_shop(tmp_path)
+    if request.param == "embedded":
+        url = f"sqlite:///{tmp_path / 'shop.db'}"
+        yield Deeds(inside, inside, lambda: EmbeddedShop(Database(url), lambda: NOW))
+        return
+    with serve_app(create_demo_shop_app(inside, TOKEN)) as url:
+        yield Deeds(RestShop(url, TOKEN), inside, lambda: RestShop(url, TOKEN))
+
+
+def refusal(ask: Callable[[], object]) -> str:
+    with pytest.raises(ShopRefused) as error:
+        ask()
+    return error.value.code
+
+
+def at_once(*asks: Callable[[], _T]) -> list[_T | str]:
+    """What each gives when all begin together: its answer, or the code of its refusal."""
+    barrier = threading.Barrier(len(asks))
+
+    def ask(this: Callable[[], _T]) -> _T | str:
+        barrier.wait()
+        try:
+            return this()
+        except ShopRefused as error:
+            return error.code
+
+    with ThreadPoolExecutor(len(asks)) as pool:
+        return list(pool.map(ask, asks))
+
+
+def test_a_refund_goes_back_the_way_it_was_paid_and_tracking_tells_it(deeds: Deeds) -> None:
+    made = deeds.shop.refund(refund("k1", "1002", "42.00"))
+    assert made.reference and (made.amount, made.method) == (sar("42.00"), "card")
+    assert made.due_on == TODAY + timedelta(days=7)
+    order = deeds.shop.order(OrderNumber("1002"))
+    assert order is not None and order.refund is not None and order.status is OrderStatus.DELIVERED
+    assert (order.refund.amount, order.refund.method) == (Decimal("42.00"), "card")
+    assert (order.refund.started_on, order.refund.due_on, order.refund.paid_on) == (TODAY, made.due_on, None)
+
+
+def test_refunds_of_an_order_add_up_to_what_was_paid_and_no_further(deeds: Deeds) -> None:
+    """Order 1001 was 369.00 with its shipping."""
+    first = deeds.shop.refund(refund("k1", "1001", "300.00"))
+    assert refusal(lambda: deeds.shop.refund(refund("k2", "1001", "69.01"))) == "exceeds_paid"
+    last = deeds.shop.refund(refund("k3", "1001", "69.00"))
+    assert refusal(lambda: deeds.shop.refund(refund("k4", "1001", "0.01"))) == "exceeds_paid"
+    assert first.reference != last.reference and deeds.refunded("1001") == Decimal("369.00")
+
+
+def test_the_money_of_a_return_counts_and_is_still_told(deeds: Deeds) -> None:
+    """Of order 1010 the shop gives 315.00 of 335.00 back already; the shipping may follow, and the return's own refund,
+    overdue as it is, stays what tracking tells."""
+    before = deeds.inside.order(OrderNumber("1010"))
+    assert refusal(lambda: deeds.shop.refund(refund("k1", "1010", "20.01"))) == "exceeds_paid"
+    deeds.shop.refund(refund("k2", "1010", "20.00"))
+    assert deeds.inside.order(OrderNumber("1010")) == before
+    assert refusal(lambda: deeds.shop.refund(refund("k3", "1010", "0.01"))) == "exceeds_paid"
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (refund("k", "9999", "1.00"), "unknown"),
+        (refund("k", "..", "1.00"), "unknown"),
+        (refund("k", "1012", "1.00"), "not_paid"),
+        (refund("k", "1005", "1.00"), "not_paid"),
+        (refund("k", "1001", "369.01"), "exceeds_paid"),
+        (refund("k", "1001", "10.00", "USD"), "not_possible"),
+        (refund("k", "1001", "0.00"), "not_possible"),
+        (refund("k", "1001", "-5.00"), "not_possible"),
+        (refund("k", "1001", "0.00001"), "not_possible"),
+        (refund("k", "1001", "NaN"), "not_possible"),
+        (refund("k", "1001", "Infinity"), "not_possible"),
+        (refund("", "1001", "1.00"), "not_possible"),
+        (refund("two words", "1001", "1.00"), "not_possible"),
+        (refund("k" * 256, "1001", "1.00"), "not_possible"),
+    ],
+)
+def test_a_refund_that_cannot_be_is_refused_with_its_reason(
+    shop: OrderBackend, request_: RefundRequest, code: str
+) -> None:
+    before = shop.order(OrderNumber("1001"))
+    assert refusal(lambda: shop.refund(request_)) == code
+    assert shop.order(OrderNumber("1001")) == before
+
+
+def test_cash_paid_at_the_door_goes_back_by_transfer(deeds: Deeds, tmp_path: Path) -> None:
+    edit(tmp_path, "1005", status="delivered", delivered_on=TODAY.isoformat())
+    assert deeds.shop.refund(refund("k", "1005", "335.00")).method == "bank_transfer"
+
+
+def test_a_replacement_is_an_order_like_any_other_at_no_cost(deeds: Deeds) -> None:
+    made = deeds.shop.replace(again("k1", "1002", "CF-SET", 1))
+    assert (made.order, made.promised_on) == ("1019", TODAY + timedelta(days=3))
+    order, old = deeds.shop.order(made.order), deeds.inside.order(OrderNumber("1002"))
+    assert order is not None and old is not None and order in deeds.shop.orders_of(NORA)
+    assert (order.customer, order.contact, order.city) == (old.customer, old.contact, old.city)
+    assert (order.status, order.placed_on, order.promised_on) == (OrderStatus.PROCESSING, TODAY, made.promised_on)
+    assert [(item.sku, item.quantity, item.unit_price) for item in order.items] == [("CF-SET", 1, Decimal("0.00"))]
+    assert order.total == sar("0.00") and order.refund is None and order.shipment is None
+    assert (deeds.stock("CF-SET"), deeds.stock("PF-OUD")) == (57, 31)
+
+
+def test_all_of_an_order_is_sent_again_where_no_item_is_named(deeds: Deeds) -> None:
+    """And a city without delivery days of its own gets the longest of elsewhere."""
+    made = deeds.shop.replace(again("k1", "1008"))
+    order = deeds.inside.order(made.order)
+    assert order is not None
+    assert [(item.sku, item.quantity) for item in order.items] == [("SW-45", 2), ("HP-210", 1)]
+    assert (deeds.stock("SW-45"), deeds.stock("HP-210")) == (5, 22)
+    assert made.promised_on == TODAY + timedelta(days=10)
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (again("k", "9999"), "unknown"),
+        (again("k", "1001", "SW-45"), "not_possible"),
+        (again("k", "1001", "HP-210", 2), "not_possible"),
+        (again("k", "1001", "HP-210", 0), "not_possible"),
+        (again("k", "1001", "HP-210", -1), "not_possible"),
+        (again("k", "1007", "PB-20K"), "not_possible"),
+        (again("k", "1012"), "not_paid"),
+        (again("k", "1005"), "not_paid"),
+        (again("k", "1016"), "out_of_stock"),
+        (again("k", "1016", "PB-20K"), "out_of_stock"),
+    ],
+)
+def test_a_replacement_that_cannot_be_is_refused_and_takes_nothing(
+    shop: OrderBackend, opened: dict[str, OrderBackend], request_: ReplacementRequest, code: str
+) -> None:
+    """Of order 1016 one item is in stock and one is not: neither is taken."""
+    before = opened["embedded"].products()
+    assert refusal(lambda: shop.replace(request_)) == code
+    assert opened["embedded"].products() == before
+    assert shop.order(OrderNumber("1019")) is None
+
+
+def test_a_replacement_earns_no_money_back(deeds: Deeds) -> None:
+    made = deeds.shop.replace(again("k1", "1001"))
+    assert refusal(lambda: deeds.shop.refund(refund("k2", made.order, "0.01"))) == "exceeds_paid"
+
+
+def test_stock_that_is_back_lets_a_refused_key_through(deeds: Deeds, tmp_path: Path) -> None:
+    """A refusal has done nothing, and is not remembered."""
+    request_ = again("k", "1016", "PB-20K")
+    assert refusal(lambda: deeds.shop.replace(request_)) == "out_of_stock"
+    edit(tmp_path, "PB-20K", stock=1)
+    assert deeds.shop.replace(request_).order == "1019" and deeds.stock("PB-20K") == 0
+
+
+def test_a_voucher_is_good_until_the_end_of_its_last_day(deeds: Deeds, tmp_path: Path) -> None:
+    made = deeds.shop.issue_voucher(voucher("k1", until=TODAY))
+    assert (made.customer, made.amount, made.valid_until) == (NORA, sar("50.00"), TODAY)
+    assert (made.state, made.minimum, made.used_on) == (VoucherState.ACTIVE, 0, None)
+    assert deeds.shop.voucher(made.code) == made
+    tomorrow = EmbeddedShop(Database(f"sqlite:///{tmp_path / 'shop.db'}"), lambda: NOW + timedelta(days=1))
+    old = tomorrow.voucher(made.code)
+    assert old is not None and old.state is VoucherState.EXPIRED
+    assert refusal(lambda: tomorrow.redeem_voucher(made.code, OrderNumber("1001"))) == "not_possible"
+
+
+def test_codes_of_vouchers_are_all_different_and_in_letters_that_are_not_mistaken(deeds: Deeds) -> None:
+    codes = {deeds.shop.issue_voucher(voucher(f"k{number}")).code for number in range(20)}
+    assert len(codes) == 20
+    for code in codes:
+        assert [len(group) for group in code.split("-")] == [2, 4, 4, 4] and code.startswith("TH-")
+        assert not set(code[3:]) & set("01OIl")
+
+
+def test_a_code_is_found_however_it_is_written(deeds: Deeds) -> None:
+    made = deeds.shop.issue_voucher(voucher("k1"))
+    for written in (made.code.lower(), made.code.replace("-", ""), made.code.replace("-", " "), f" {made.code} "):
+        assert deeds.shop.voucher(written) == made
+    for other in ("", "TH-2222-2222-2222", made.code[:-1], made.code + "2", "../store", "9" * 100_000, "\x00"):
+        assert deeds.shop.voucher(other) is None
+
+
+def test_a_voucher_is_used_once(deeds: Deeds) -> None:
+    made = deeds.shop.issue_voucher(voucher("k1"))
+    used = deeds.inside.redeem_voucher(made.code.lower(), OrderNumber("1019"))
+    assert (used.state, used.used_on) == (VoucherState.USED, "1019") and deeds.shop.voucher(made.code) == used
+    for order in ("1019", "1020"):
+        assert refusal(lambda order=order: deeds.inside.redeem_voucher(made.code, order)) == "not_possible"  # type: ignore[misc]
+    assert refusal(lambda: deeds.inside.redeem_voucher("TH-2222-2222-2222", OrderNumber("1019"))) == "not_possible"
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (voucher("k", customer="nobody"), "unknown"),
+        (voucher("k", amount="0.00"), "not_possible"),
+        (voucher("k", amount="-1.00"), "not_possible"),
+        (voucher("k", until=TODAY - timedelta(days=1)), "not_possible"),
+        (replace(voucher("k"), amount=Money(Decimal("50.00"), "EUR")), "not_possible"),
+    ],
+)
+def test_a_voucher_that_cannot_be_is_refused(shop: OrderBackend, request_: VoucherRequest, code: str) -> None:
+    assert refusal(lambda: shop.issue_voucher(request_)) == code
+
+
+def test_points_are_added_to_the_balance(deeds: Deeds) -> None:
+    assert deeds.shop.add_points(points("k1")) == 2650
+    assert deeds.shop.add_points(points("k2", 1)) == 2651
+    customer = deeds.shop.customer(NORA)
+    assert customer is not None and customer.points == 2651
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (points("k", customer="nobody"), "unknown"),
+        (points("k", 0), "not_possible"),
+        (points("k", -200), "not_possible"),
+        (points("k", 1_000_000_000), "not_possible"),
+    ],
+)
+def test_points_that_cannot_be_are_refused(shop: OrderBackend, request_: PointsRequest, code: str) -> None:
+    before = shop.customer(NORA)
+    assert refusal(lambda: shop.add_points(request_)) == code
+    assert shop.customer(NORA) == before
+
+
+def test_the_same_key_does_a_thing_once_also_after_a_new_start(deeds: Deeds) -> None:
+    """And gives the answer of the first time, though another refund, order, use and gift came between."""
+
+    def all_four(shop: OrderBackend, suffix: str) -> list[Any]:
+        return [
+            shop.refund(refund("refund" + suffix, "1001", "100.00")),
+            shop.replace(again("replace" + suffix, "1001")),
+            shop.issue_voucher(voucher("voucher" + suffix)),
+            shop.add_points(points("points" + suffix)),
+        ]
+
+    first = all_four(deeds.shop, "-1")
+    second = all_four(deeds.shop, "-2")
+    deeds.inside.redeem_voucher(first[2].code, OrderNumber("1001"))
+    assert all_four(deeds.shop, "-1") == first and all_four(deeds.reopened(), "-1") == first
+    assert all_four(deeds.reopened(), "-2") == second
+    assert not any(map(eq, first, second))
+    assert deeds.refunded("1001") == Decimal("200.00") and deeds.points() == 2850
+    assert deeds.stock("HP-210") == 21 and len(deeds.numbers(NORA)) == 4 + 2
+
+
+def test_the_same_key_for_something_else_is_refused(deeds: Deeds) -> None:
+    deeds.shop.refund(refund("k", "1001", "100.00"))
+    others: list[Callable[[], object]] = [
+        lambda: deeds.shop.refund(refund("k", "1001", "100.01")),
+        lambda: deeds.shop.refund(refund("k", "1002", "100.00")),
+        lambda: deeds.shop.refund(replace(refund("k", "1001", "100.00"), reason="shipping")),
+        lambda: deeds.shop.replace(again("k", "1001")),
+        lambda: deeds.shop.issue_voucher(voucher("k")),
+        lambda: deeds.shop.add_points(points("k")),
+    ]
+    assert {refusal(other) for other in others} == {"not_possible"}
+    assert (deeds.refunded("1001"), deeds.refunded("1002"), deeds.points()) == (Decimal("100.00"), 0, 2450)
+
+
+def test_threads_with_the_same_key_do_it_once(deeds: Deeds) -> None:
+    made = at_once(*[lambda: deeds.shop.refund(refund("k", "1001", "300.00"))] * 4)
+    assert len(set(made)) == 1 and deeds.refunded("1001") == Decimal("300.00")
+
+
+# The same races where transactions do not queue by themselves
+
+
+@pytest.fixture
+def inside(database: Database) -> EmbeddedShop:
+    load_demo(database, DEMO, NOW)
+    return EmbeddedShop(database, lambda: NOW)
+
+
+def test_at_once_with_one_key_each_deed_is_done_once(inside: EmbeddedShop) -> None:
+    for ask in (
+        lambda: inside.refund(refund("refund", "1001", "300.00")),
+        lambda: inside.replace(again("replace", "1001")),
+        lambda: inside.issue_voucher(voucher("voucher")),
+        lambda: inside.add_points(points("points")),
+    ):
+        assert len(set(at_once(*[ask] * 4))) == 1
+    customer, orders = inside.customer(NORA), inside.orders_of(NORA)
+    assert customer is not None and customer.points == 2650 and len(orders) == 5
+
+
+def test_at_once_with_one_key_for_two_things_one_is_refused(inside: EmbeddedShop) -> None:
+    made = at_once(
+        lambda: inside.refund(refund("k", "1001", "1.00")), lambda: inside.refund(refund("k", "1002", "1.00"))
+    )
+    assert made.count("not_possible") == 1
+
+
+def test_refunds_at_once_do_not_exceed_what_was_paid(inside: EmbeddedShop) -> None:
+    made = at_once(*[lambda n=n: inside.refund(refund(f"k{n}", "1001", "150.00")) for n in range(4)])  # type: ignore[misc]
+    assert made.count("exceeds_paid") == 2
+    order = inside.order(OrderNumber("1001"))
+    assert order is not None and order.refund is not None and order.refund.amount == Decimal("300.00")
+
+
+def test_replacements_at_once_get_numbers_of_their_own_and_the_stock_there_is(inside: EmbeddedShop) -> None:
+    """Four pairs of shoes are there, five are wanted."""
+    made = at_once(*[lambda n=n: inside.replace(again(f"k{n}", "1017")) for n in range(5)])  # type: ignore[misc]
+    orders = {each if isinstance(each, str) else str(each.order) for each in made}
+    assert orders == {"out_of_stock", "1019", "1020", "1021", "1022"}
+
+
+def test_points_added_at_once_are_all_there(inside: EmbeddedShop) -> None:
+    at_once(*[lambda n=n: inside.add_points(points(f"k{n}", 10)) for n in range(6)])  # type: ignore[misc]
+    customer = inside.customer(NORA)
+    assert customer is not None and customer.points == 2510
+
+
+def test_of_two_orders_at_once_one_gets_the_voucher(inside: EmbeddedShop) -> None:
+    code = inside.issue_voucher(voucher("k")).code
+    made = at_once(*[lambda n=n: inside.redeem_voucher(code, OrderNumber(str(n))) for n in range(4)])  # type: ignore[misc]
+    assert made.count("not_possible") == 3
+
+
+def test_a_shop_without_records_cannot_do_anything(database: Database) -> None:
+    shop = EmbeddedShop(database)
+    with pytest.raises(ShopUnavailable):
+        shop.issue_voucher(voucher("k"))
+    with pytest.raises(ShopUnavailable):
+        shop.replace(again("k", "1001"))
+    assert refusal(lambda: shop.refund(refund("k", "1001", "1.00"))) == "unknown"
+
+
+def test_a_locked_database_is_unavailable_and_keeps_nothing_of_the_request(tmp_path: Path) -> None:
+    demo_database(tmp_path)
+    shop = EmbeddedShop(Database(f"sqlite:///{tmp_path / 'shop.db'}", busy_ms=50), lambda: NOW)
+    with Database(f"sqlite:///{tmp_path / 'shop.db'}").write(), pytest.raises(ShopUnavailable):
+        shop.add_points(points("k"))
+    assert shop.add_points(points("k")) == 2650
+
+
+def edit(folder: Path, key: str, **fields: Any) -> None:
+    """Change a record from outside."""
+    with Database(f"sqlite:///{folder / 'shop.db'}").write() as connection:
+        where = shop_records.c.key == key
+        body = connection.execute(sa.select(shop_records.c.body).where(where)).scalar()
+        connection.execute(sa.update(shop_records).where(where).values(body={**body, **fields}))
 
 
 # Loading the embedded shop

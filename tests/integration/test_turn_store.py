@@ -27,7 +27,7 @@ from bot.conversations.model import (
     Reply,
     Turn,
 )
-from bot.conversations.turns import LEASE, MAX_ATTEMPTS
+from bot.conversations.turns import LEASE, MAX_ATTEMPTS, MAX_FAILURES
 from bot.customers.proof import ProofFailed, ProofGiven
 from bot.errors import (
     AssistantFailed,
@@ -470,8 +470,8 @@ def test_an_assistant_that_always_fails_is_given_up_with_an_apology_and_a_person
     core.assistant.before = fail
     received = core.receive("poison")
     core.receive("another customer", "another")
-    assert core.run_all() == MAX_ATTEMPTS + 2
-    assert calls.count("poison") == MAX_ATTEMPTS
+    assert core.run_all() == MAX_FAILURES + 2
+    assert calls.count("poison") == MAX_FAILURES
     assert core.said(received) == ["utter_error.ar"]
     assert core.owner(received.conversation) is Owner.QUEUE
     assert rows(core.database, proof_failures) == 1, "the failed attempts left nothing"
@@ -533,7 +533,7 @@ def test_where_not_even_an_apology_has_words_the_message_is_retried_ever_later_a
     core.assistant.before = lambda turn: failing_for(turn, "poison")
     core.receive("poison")
     other = core.receive("hello", "another")
-    assert core.run_all() == MAX_ATTEMPTS + 2
+    assert core.run_all() == MAX_FAILURES + 2
     assert core.said(other) == ["re: hello"]
     pauses = []
     for _ in range(8):
@@ -561,7 +561,7 @@ def test_a_desk_that_fails_does_not_block_the_conversation_of_those_who_wait(dat
     core.run_all()
     core.desk._wording = KeyWording(languages=[])
     core.receive("hello?")
-    assert core.run_all() == MAX_ATTEMPTS + 1
+    assert core.run_all() == MAX_FAILURES + 1
     core.desk._wording = KeyWording()
     core.receive("hello??")
     core.run_all()
@@ -667,7 +667,7 @@ def test_a_turn_that_ends_while_the_database_is_locked_is_answered_afterwards(im
 
 def test_storage_failures_are_not_held_against_the_message(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     received = core.receive("hello")
-    commit, failures = core.store.commit, 2 * MAX_ATTEMPTS
+    commit, failures = core.store.commit, 2 * MAX_FAILURES
 
     def fail(*args: object) -> None:
         nonlocal failures
@@ -677,7 +677,7 @@ def test_storage_failures_are_not_held_against_the_message(core: Core, monkeypat
         commit(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(core.store, "commit", fail)
-    for _ in range(2 * MAX_ATTEMPTS):
+    for _ in range(2 * MAX_FAILURES):
         assert core.run_all() == 1
         core.clock.move(timedelta(seconds=1))
     assert core.run_all() == 1
@@ -686,7 +686,7 @@ def test_storage_failures_are_not_held_against_the_message(core: Core, monkeypat
 
 def test_a_takeover_and_back_is_not_held_against_the_message(core: Core) -> None:
     received = core.receive("hello")
-    takeovers = 2 * MAX_ATTEMPTS
+    takeovers = 2 * MAX_FAILURES
 
     def interfere(turn: Turn) -> None:
         nonlocal takeovers

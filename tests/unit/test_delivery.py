@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
 from bot.conversations.model import OutboxId
 from bot.delivery.model import TOO_LATE, Outgoing, next_attempt
-from bot.delivery.service import HOLD, LONGEST_SEND, Dispatcher, TryAgain, Undeliverable
+from bot.delivery.service import HOLD, LONGEST_SEND, Dispatcher, NotYet, OneByOne, TryAgain, Undeliverable
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=timezone.utc)
 
@@ -51,6 +54,9 @@ class FakeOutbox:
 
     def sent(self, row: OutboxId, now: datetime) -> None:
         self.noted.append(("sent", row, now))
+
+    def put_off(self, row: OutboxId, at: datetime, body: Mapping[str, Any] | None = None) -> None:
+        self.noted.append(("put off", row, at))
 
     def retry(self, row: OutboxId, at: datetime, error: str) -> None:
         self.noted.append((f"retry {error}", row, at))
@@ -137,3 +143,39 @@ def test_without_senders_nothing_is_taken() -> None:
     outbox = FakeOutbox([row()])
     assert Dispatcher(outbox, {}, lambda: NOW).run_once() == 0
     assert len(outbox.rows) == 1
+
+
+def test_what_has_to_wait_its_turn_is_put_off_and_counts_as_no_failure() -> None:
+    assert dispatch(raising(NotYet(1.5)), row(attempts=2)) == [("put off", 1, NOW + timedelta(seconds=1.5))]
+
+
+def test_deliveries_of_one_process_follow_each_other_unless_one_is_slow() -> None:
+    """Between a delivery and its record a kill catches one message at most; a slow receiver is not waited for."""
+    one_by_one = OneByOne(0.3)
+    under_way: list[int] = []
+    most: list[int] = []
+
+    def send(outgoing: Outgoing) -> None:
+        under_way.append(outgoing.id)
+        most.append(len(under_way))
+        time.sleep(1.0 if outgoing.id == 100 else 0.02)
+        under_way.remove(outgoing.id)
+
+    def run(rows: list[Outgoing]) -> None:
+        outbox = FakeOutbox(rows)
+        Dispatcher(outbox, {"alert": CallingSender(send)}, lambda: NOW, one_by_one=one_by_one).run_once()
+
+    def run_all(*batches: list[Outgoing]) -> float:
+        began = time.monotonic()
+        threads = [threading.Thread(target=run, args=(batch,)) for batch in batches]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        return time.monotonic() - began
+
+    run_all(*[[row(number * 10 + place) for place in range(3)] for number in range(1, 4)])
+    assert max(most) == 1 and len(most) == 9
+    most.clear()
+    assert run_all([row(100)], [row(1), row(2)], [row(3)]) < 1.5
+    assert max(most) == 2 and len(most) == 4

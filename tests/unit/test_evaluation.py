@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bot.brain.evaluation import best_intent, evaluate, print_report, read_lines, same_entity
+from bot.brain.evaluation import Evaluation, best_intent, evaluate, read_lines, same_entity
+from bot.brain.evaluation_report import print_report, write_page
 from bot.errors import ConfigurationError
 
 KEYS = [
@@ -29,13 +30,13 @@ def understood(name: str, confidence: float = 1.0, **more: Any) -> dict[str, Any
 
 
 def test_the_report_has_every_key_of_the_contract_in_its_order() -> None:
-    report = evaluate(parse_of(a=understood("greet")), [{"text": "a", "intent": ["greet"]}])
+    report = evaluate(parse_of(a=understood("greet")), [{"text": "a", "intent": ["greet"]}]).report()
     assert list(report) == KEYS
     json.dumps(report)
 
 
 def test_what_the_file_has_no_labels_for_is_null() -> None:
-    report = evaluate(parse_of(a=understood("greet")), [{"text": "a", "intent": ["greet"]}])
+    report = evaluate(parse_of(a=understood("greet")), [{"text": "a", "intent": ["greet"]}]).report()
     missing = [key for key, value in report.items() if value is None]
     assert missing == [
         *("by_lang", "emotion_accuracy", "emotion_macro_f1", "faq_topic_accuracy", "entity_f1", "oos_recall"),
@@ -54,8 +55,8 @@ def test_any_acceptable_intent_counts_and_accuracy_is_before_fallback() -> None:
         {"text": "b", "intent": ["thank"], "lang": "gulf"},
         {"text": "c", "intent": ["affirm"], "lang": "gulf"},
     ]
-    errors: list[dict[str, Any]] = []
-    report = evaluate(parse_of(**parses), lines, errors=errors)
+    evaluation = evaluate(parse_of(**parses), lines)
+    report, errors = evaluation.report(), evaluation.errors
     assert report["accuracy"] == pytest.approx(2 / 3, abs=1e-4)
     assert report["by_lang"] == {"en": 1.0, "gulf": 0.5}
     assert report["by_intent"] == {"help": 1.0, "thank": 1.0, "affirm": 0.0}
@@ -69,7 +70,7 @@ def test_out_of_scope_is_recalled_by_its_intent_or_by_fallback() -> None:
         "c": understood("greet"),
     }
     lines = [{"text": text, "intent": ["out_of_scope"]} for text in parses]
-    assert evaluate(parse_of(**parses), lines)["oos_recall"] == pytest.approx(2 / 3, abs=1e-4)
+    assert evaluate(parse_of(**parses), lines).report()["oos_recall"] == pytest.approx(2 / 3, abs=1e-4)
 
 
 def test_emotions_and_topics_are_compared() -> None:
@@ -81,7 +82,7 @@ def test_emotions_and_topics_are_compared() -> None:
         {"text": "a", "intent": ["faq"], "emotion": "angry", "topic": "warranty"},
         {"text": "b", "intent": ["faq"], "emotion": "positive", "topic": "privacy"},
     ]
-    report = evaluate(parse_of(**parses), lines, topic_of=lambda text: "warranty")
+    report = evaluate(parse_of(**parses), lines, topic_of=lambda text: "warranty").report()
     assert (report["emotion_accuracy"], report["emotion_macro_f1"], report["faq_topic_accuracy"]) == (0.5, 0.5, 0.5)
 
 
@@ -91,14 +92,14 @@ def test_entity_f1_counts_missing_and_superfluous_ones() -> None:
         {"entity": "city", "text": "الرياض", "value": "Riyadh"},
     ]
     line = {"text": "a", "intent": ["inform"], "entities": {"order_number": "1042", "phone": "0551234567"}}
-    report = evaluate(parse_of(a=understood("inform") | {"entities": entities}), [line])
+    report = evaluate(parse_of(a=understood("inform") | {"entities": entities}), [line]).report()
     assert report["entity_f1"] == 0.5
 
 
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
     parses = {"a": understood("greet", 0.75), "b": understood("greet", 0.75)}
     lines = [{"text": "a", "intent": ["greet"]}, {"text": "b", "intent": ["thank"]}]
-    assert evaluate(parse_of(**parses), lines)["ece"] == pytest.approx(0.25)
+    assert evaluate(parse_of(**parses), lines).report()["ece"] == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,10 @@ def test_the_written_or_the_normal_form_of_an_entity_counts(
 
 def test_an_answer_without_intent_is_wrong_and_not_an_error() -> None:
     assert best_intent({}) == ("", 0.0)
-    assert evaluate(lambda text: {}, [{"text": "a", "intent": ["greet"], "entities": {"city": "x"}}])["accuracy"] == 0.0
+    assert (
+        evaluate(lambda text: {}, [{"text": "a", "intent": ["greet"], "entities": {"city": "x"}}]).report()["accuracy"]
+        == 0.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,11 +167,37 @@ def test_one_intent_may_be_written_without_its_list(tmp_path: Path) -> None:
     assert read_lines(file) == [{"text": "hi", "intent": ["greet"]}]
 
 
-def test_the_printed_report_shows_figures_and_the_worst_errors() -> None:
-    errors: list[dict[str, Any]] = []
-    line = {"text": "وين [bold]طلبي", "intent": ["track_order"], "lang": "gulf"}
-    report = evaluate(parse_of(**{line["text"]: understood("greet", 0.9)}), [line], errors=errors)
-    console = Console(file=io.StringIO(), width=120)
-    print_report(report, errors, console)
+def misread() -> Evaluation:
+    """One message read wrongly, with what markup of a terminal or of a page would eat."""
+    line = {"text": "وين [bold]طلبي <b>1004</b>", "intent": ["track_order"], "lang": "gulf", "emotion": "angry"}
+    parsed = understood("greet", 0.9) | {"emotion": {"name": "neutral"}}
+    return evaluate(parse_of(**{line["text"]: parsed}), [line])
+
+
+def test_the_printed_report_shows_figures_confusions_and_the_worst_errors() -> None:
+    console = Console(file=io.StringIO(), width=160)
+    print_report(misread(), console)
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert "track_order" in printed and "greet" in printed and "[bold]" in printed and "gulf" in printed
+    assert "Confusions" in printed
+
+
+def test_the_page_shows_every_error_and_runs_nothing_that_a_message_holds(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    write_page(misread(), page)
+    text = page.read_text("utf-8")
+    assert "&lt;b&gt;1004&lt;/b&gt;" in text and "<b>1004</b>" not in text
+    assert "track_order read as greet: 1 of 1" in text and "<circle" in text and "<script" not in text
+    assert "angry" in text
+
+
+def test_the_page_of_a_file_without_labels_is_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    write_page(evaluate(parse_of(a=understood("greet")), [{"text": "a", "intent": ["greet"]}]), page)
+    assert "Emotion" not in page.read_text("utf-8")
+
+
+def test_confusions_are_counted_most_frequent_first() -> None:
+    parses = {"a": understood("greet"), "b": understood("greet"), "c": understood("deny"), "d": understood("thank")}
+    lines = [{"text": text, "intent": ["thank"]} for text in "abcd"]
+    assert evaluate(parse_of(**parses), lines).confusions() == [("thank", "greet", 2), ("thank", "deny", 1)]

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.brain.messages import read_messages
 from bot.brain.nlu.language import LanguageReader, foreign_language, language_of
-from bot.settings import PROJECT
 
 
 @pytest.fixture(scope="module")
 def reader() -> LanguageReader:
-    blocks: list[dict[str, Any]] = yaml.load(
-        Path(PROJECT, "data/nlu.yml").read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    )["nlu"]
-    pairs = [
-        (line.removeprefix("- "), block["metadata"]["lang"])
-        for block in blocks
-        for line in block["examples"].splitlines()[::4]
-    ]
+    examples = list(read_messages())[::4]
     reader = LanguageReader(LanguageReader.get_default_config(), None, None)
-    reader.fit([text for text, _ in pairs], [variety for _, variety in pairs])
+    reader.fit([one.text for one in examples], [one.lang for one in examples])
     return reader
 
 

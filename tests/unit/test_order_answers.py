@@ -31,7 +31,7 @@ RESPONSES: dict[str, list[dict[str, Any]]] = yaml.load((PROJECT / "domain.yml").
     "responses"
 ]
 S = OrderStatus
-GOALS = ["track", "refund", "not_received", "cancel", "change", "return", "invoice", "points"]
+GOALS = ["track", "refund", "cancel", "change", "return", "invoice", "points"]
 LATE = {"utter_order_late", "utter_order_late_unshipped", "utter_order_shipped_late", "utter_order_delivered_late"}
 REFUND = Refund(Decimal("149"), "card", day(-4), day(3))
 
@@ -150,12 +150,6 @@ def test_changing_ends_where_the_shop_says(status: OrderStatus) -> None:
     said = keys(answers().for_goal("change", order(status)))
     possible = status in (S.PENDING_PAYMENT, S.PROCESSING)
     assert said == (["change_possible"] if possible else ["change_too_late", "offer_person"])
-
-
-def test_what_was_delivered_and_not_received_is_a_person_s_matter() -> None:
-    (line,) = answers().for_goal("not_received", order(S.DELIVERED))
-    assert line.response == "utter_not_received" and line.person
-    assert keys(answers().for_goal("not_received", order(S.SHIPPED))) == ["order_shipped"]
 
 
 @pytest.mark.parametrize(

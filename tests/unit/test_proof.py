@@ -196,6 +196,9 @@ class FakeRecords:
     def proof(self, conversation: ConversationId) -> Proof | None:
         return self.given.get(conversation)
 
+    def verified_phone(self, conversation: ConversationId) -> str | None:
+        return None
+
     def failures(self, conversation: ConversationId, order: OrderNumber | None, since: datetime) -> Failures:
         recent = [f for f in self.failed if f[2] >= since]
         return Failures([f[2] for f in recent if f[0] == conversation], [f[2] for f in recent if f[1] == order])

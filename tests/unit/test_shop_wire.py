@@ -15,7 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.errors import ShopGarbled
-from bot.orders.model import Customer, Order, Product
+from bot.orders.model import Customer, CustomerId, Money, Order, OrderNumber, Product, Sku
+from bot.orders.remedies import (
+    PointsRequest,
+    RefundMade,
+    RefundRequest,
+    ReplacementKind,
+    ReplacementMade,
+    ReplacementRequest,
+    Voucher,
+    VoucherRequest,
+    VoucherState,
+)
 from bot.shops import wire
 from bot.shops.demo import resolve
 
@@ -179,6 +190,96 @@ def test_askable_says_which_keys_a_shop_could_have(key: str, fit: bool) -> None:
     assert not wire.askable("1" * 11, 10)
 
 
+# What the shop does
+
+ORDER, CUSTOMER, SAR = OrderNumber("1001"), CustomerId("c1"), Money(Decimal("30.00"), "SAR")
+UNTIL = date(2027, 2, 19)
+REFUND = RefundRequest("k", ORDER, SAR, "delay")
+REPLACEMENT = ReplacementRequest("k", ORDER, ReplacementKind.MISSING_PART, Sku("HP-210"), 2)
+VOUCHER = VoucherRequest("k", CUSTOMER, SAR, UNTIL)
+POINTS = PointsRequest("k", CUSTOMER, 200, "delay")
+DEEDS: dict[str, tuple[dict[str, Any], Callable[[object], Any], Any]] = {
+    "refund asked": (
+        wire.refund_request_document(REFUND),
+        lambda document: wire.parse_refund_request(document, "k", ORDER),
+        REFUND,
+    ),
+    "refund made": (
+        wire.refund_made_document(RefundMade("RF-1", SAR, "card", UNTIL), ORDER),
+        lambda document: wire.parse_refund_made(document, REFUND),
+        RefundMade("RF-1", SAR, "card", UNTIL),
+    ),
+    "replacement asked": (
+        wire.replacement_request_document(REPLACEMENT),
+        lambda document: wire.parse_replacement_request(document, "k", ORDER),
+        REPLACEMENT,
+    ),
+    "replacement made": (
+        wire.replacement_made_document(ReplacementMade(OrderNumber("1019"), UNTIL), ORDER),
+        lambda document: wire.parse_replacement_made(document, REPLACEMENT),
+        ReplacementMade(OrderNumber("1019"), UNTIL),
+    ),
+    "voucher asked": (
+        wire.voucher_request_document(VOUCHER),
+        lambda document: wire.parse_voucher_request(document, "k"),
+        VOUCHER,
+    ),
+    "voucher made": (
+        wire.voucher_document(Voucher("TH-2", CUSTOMER, SAR, VoucherState.ACTIVE, UNTIL)),
+        lambda document: wire.parse_voucher_made(document, VOUCHER),
+        Voucher("TH-2", CUSTOMER, SAR, VoucherState.ACTIVE, UNTIL),
+    ),
+    "voucher": (
+        wire.voucher_document(Voucher("TH-2", None, SAR, VoucherState.USED, UNTIL, Decimal("99.50"), ORDER)),
+        wire.parse_voucher,
+        Voucher("TH-2", None, SAR, VoucherState.USED, UNTIL, Decimal("99.50"), ORDER),
+    ),
+    "points asked": (
+        wire.points_request_document(POINTS),
+        lambda document: wire.parse_points_request(document, "k", CUSTOMER),
+        POINTS,
+    ),
+    "points made": (
+        wire.points_document(CUSTOMER, 2650),
+        lambda document: wire.parse_points(document, POINTS),
+        2650,
+    ),
+    "refusal": ({"code": "out_of_stock"}, wire.parse_refusal, "out_of_stock"),
+}
+
+
+@pytest.mark.parametrize("name", DEEDS)
+def test_what_is_asked_and_done_survives_writing_and_parsing(name: str) -> None:
+    written, parse, value = DEEDS[name]
+    assert parse(json.loads(json.dumps(written))) == value
+    assert parse({**written, "more": [1]}) == value
+
+
+@pytest.mark.parametrize(
+    ("amount", "fit"),
+    [
+        ("0.01", True),
+        ("1E+2", True),
+        ("999999999999.9999", True),
+        ("0", False),
+        ("0.0000", False),
+        ("-1", False),
+        ("0.00001", False),
+        ("1e12", False),
+        ("NaN", False),
+        ("sNaN", False),
+        ("-Infinity", False),
+    ],
+)
+def test_payable_says_which_amounts_a_shop_can_be_asked_for(amount: str, fit: bool) -> None:
+    assert wire.payable(Decimal(amount)) is fit
+
+
+@pytest.mark.parametrize("code", ["TH-7KMB-X2QD", "th7kmbx2qd", " Th 7kmb\u00a0x2qd\n", "TH–7KMB—X2QD", "th_7kmb−x2qd"])
+def test_a_code_is_the_same_however_it_is_written(code: str) -> None:
+    assert wire.bare_code(code) == "TH7KMBX2QD"
+
+
 def paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     inner: list[tuple[str | int, ...]] = [path] if path else []
     if isinstance(value, dict):
@@ -227,9 +328,20 @@ def test_no_value_and_no_key_of_the_shop_appears_in_an_error(place: Any, value: 
 
 
 @settings(max_examples=200, deadline=None)
+@given(st.sampled_from([(name, field) for name in DEEDS for field in DEEDS[name][0]]), ANYTHING)
+def test_a_deed_with_anything_anywhere_parses_or_is_garbled_without_the_value(place: Any, value: object) -> None:
+    name, field = place
+    written, parse, _ = DEEDS[name]
+    try:
+        parse({**written, field: value})
+    except ShopGarbled as error:
+        assert error.detail.rpartition(".")[2].partition("[")[0] == field
+
+
+@settings(max_examples=200, deadline=None)
 @given(ANYTHING)
 def test_anything_at_all_parses_or_is_garbled(value: object) -> None:
-    for parse in (*PARSE.values(), wire.parse_orders, wire.parse_products):
+    for parse in (*PARSE.values(), wire.parse_orders, wire.parse_products, *(parse for _, parse, _ in DEEDS.values())):
         try:
             parse(value)
         except ShopGarbled:

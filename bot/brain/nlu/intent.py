@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,36 @@ from rasa.nlu.classifiers.classifier import IntentClassifier
 from rasa.shared.nlu.constants import INTENT, INTENT_RANKING_KEY, TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import hstack
 
+from bot.brain.encoder.adapters import held_out
 from bot.brain.nlu import component, linear, ngrams, sounds
 from bot.brain.nlu.component import Dense, dense_rows, source_fingerprint
-from bot.brain.nlu.linear import LinearModel
-from bot.brain.nlu.ngrams import Ngrams
+from bot.brain.nlu.linear import LinearModel, View, hinge, logistic
+from bot.brain.nlu.ngrams import Ngrams, side_by_side
 
-__all__ = ["SparseDenseIntentClassifier"]
+__all__ = ["SparseDenseIntentClassifier", "intent_ngrams", "intent_views"]
+
+
+def intent_ngrams() -> dict[str, Ngrams]:
+    """The n-grams that intents are read by."""
+    return {
+        "words": Ngrams("content", "word", 1, 2),
+        "characters": Ngrams("content", "char_wb", 2, 5),
+        "sound_words": Ngrams("sound", "word", 1, 2),
+        "sounds": Ngrams("sound", "char_wb", 2, 4),
+    }
+
+
+def intent_views(kinds: Mapping[str, Ngrams], texts: Sequence[str], units: Dense) -> list[View]:
+    """The two views that an intent model is fitted to: n-grams, which are learned here, and sentence vectors."""
+    counted = hstack([kind.fit(texts) for kind in kinds.values()], format="csr", dtype=np.float32)
+    return [View(counted, hinge(0.5)), View(units, logistic(10.0))]
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class SparseDenseIntentClassifier(GraphComponent, IntentClassifier):
-    """Words, character n-grams, sounds and the sentence vector side by side, in one linear model.
+    """Words, character n-grams and sounds as one view of a message, the sentence vector as the other, in one linear model.
 
     The vector is centred on the mean of the training messages and brought back to unit length: e5's cosines all lie
     between 0.78 and 0.92, and their differences are what counts.
@@ -35,21 +53,12 @@ class SparseDenseIntentClassifier(GraphComponent, IntentClassifier):
     @staticmethod
     def get_default_config() -> dict[str, Any]:
         return {
-            "strength": 0.5,  # inverse of the regularisation
-            "dense_weight": 1.0,  # length of the sentence vector beside the n-grams' unit rows
-            "sound_weight": 0.7,  # length of the rows that tell how words sound, so that Arabizi profits
-            "folds": 2,  # of the cross-validation that calibrates the probabilities
             "ranking_length": 10,
         }
 
     def __init__(self, config: dict[str, Any], model_storage: ModelStorage, resource: Resource) -> None:
         self._config, self._storage, self._resource = config, model_storage, resource
-        self._ngrams = {
-            "words": Ngrams("content", "word", 1, 2),
-            "characters": Ngrams("content", "char_wb", 2, 5),
-            "sound_words": Ngrams("sound", "word", 1, 2),
-            "sounds": Ngrams("sound", "char_wb", 2, 4),
-        }
+        self._ngrams = intent_ngrams()
         self._mean: Dense = np.zeros(0, np.float32)
         self._model: LinearModel | None = None
 
@@ -75,33 +84,33 @@ class SparseDenseIntentClassifier(GraphComponent, IntentClassifier):
         size = int(sizes[0].features.shape[-1]) if sizes and sizes[0] is not None else 0
         dense = dense_rows(messages, size)
         self._mean = dense.mean(axis=0) if len(dense) else np.zeros(size, np.float32)
-        rows = self._join([counter.fit(texts) for counter in self._ngrams.values()], dense)
-        self._model = LinearModel.fit(
-            rows, [str(message.get(INTENT)) for message in messages], self._config["strength"], self._config["folds"]
-        )
+        labels = [str(message.get(INTENT)) for message in messages]
+        held = np.array([held_out(text) for text in texts])
+        self._model = LinearModel.fit(intent_views(self._ngrams, texts, self._units(dense)), labels, held)
         self._persist()
         return self._resource
 
-    def _join(self, sparse: list[csr_matrix], dense: Dense) -> csr_matrix:
+    def _units(self, dense: Dense) -> Dense:
+        """Vectors centred on the training data's mean and brought back to unit length."""
         centred = dense - self._mean
-        length = np.linalg.norm(centred, axis=1, keepdims=True)
-        unit = self._config["dense_weight"] * centred / np.maximum(length, 1e-6)
-        weights = [self._config["sound_weight"] if "sound" in name else 1.0 for name in self._ngrams]
-        counted = [weight * rows for weight, rows in zip(weights, sparse, strict=True)]
-        return hstack([*counted, csr_matrix(unit)], format="csr", dtype=np.float32)
+        return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6), np.float32)
 
     def process(self, messages: list[Message]) -> list[Message]:
-        """Set `intent` and `intent_ranking` on each message; nothing where the model was never trained."""
+        """Set `intent`, `intent_ranking` and `familiar` (how much of its letters was ever seen together, 0 to 1) on each
+        message; nothing where the model was never trained."""
         if self._model is None or not messages:
             return messages
-        texts = [str(message.get(TEXT) or "") for message in messages]
-        counted = [counter.rows(texts) for counter in self._ngrams.values()]
-        rows = self._join(counted, dense_rows(messages, len(self._mean)))
-        for message, chances in zip(messages, self._model.probabilities(rows), strict=True):
+        weights = [1.0] * (len(self._ngrams) + 1)
+        for message, vector in zip(messages, self._units(dense_rows(messages, len(self._mean))), strict=True):
+            text = str(message.get(TEXT) or "")
+            rows = [(counter.row(text), counter.size) for counter in self._ngrams.values()]
+            rows.append(((np.arange(len(vector)), vector), len(vector)))
+            chances = self._model.chances(*side_by_side(rows, weights))
             best = np.argsort(-chances, kind="stable")[: self._config["ranking_length"]]
             ranking = [{"name": self._model.labels[place], "confidence": float(chances[place])} for place in best]
             message.set(INTENT, dict(ranking[0]), add_to_output=True)
             message.set(INTENT_RANKING_KEY, ranking, add_to_output=True)
+            message.set("familiar", self._ngrams["characters"].familiar(text, 4), add_to_output=True)
         return messages
 
     def _persist(self) -> None:

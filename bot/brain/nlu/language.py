@@ -22,12 +22,12 @@ from rasa.nlu.classifiers.classifier import IntentClassifier
 from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import hstack
 
 from bot.brain.nlu import component, linear, ngrams
 from bot.brain.nlu.component import labelled, source_fingerprint
-from bot.brain.nlu.linear import LinearModel
-from bot.brain.nlu.ngrams import LONGEST, Ngrams, letters_form
+from bot.brain.nlu.linear import LinearModel, View, hinge
+from bot.brain.nlu.ngrams import LONGEST, Ngrams, letters_form, side_by_side
 
 __all__ = ["LanguageReader", "Reading", "foreign_language", "language_of"]
 
@@ -57,6 +57,7 @@ _WORDS_OF_ALL = frozenset(  # said in every language, or names: they tell nothin
     "iphone samsung visa mada apple pay stc tabby tamara aramex dhl smsa online whatsapp instagram xl xxl s m l usb "
     "cod otp vat vip id pin size order email app link".split()
 )
+_ALL_FOREIGN = 0.7  # share of words
 _ARABIC_SCRIPT, _LATIN_SCRIPT = ("msa", "gulf", "egy", "lev", "mag"), ("en", "arabizi")
 
 
@@ -83,17 +84,22 @@ def _marks() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
 
 def foreign_language(text: str) -> str | None:
     """The ISO code of a language that is neither Arabic nor English, only when sure."""
+    return _foreign(text)[0]
+
+
+def _foreign(text: str) -> tuple[str | None, float]:
+    """The code, and the share of the words that tell it."""
     letters = [sign for sign in text if sign.isalpha()]
     if not letters:
-        return None
+        return None, 0.0
     for code, script in _SCRIPTS.items():
         found = sum(1 for sign in letters if script.match(sign))
         if found >= 2 and found / len(letters) > 0.5:
             if code == "zh" and any(_SCRIPTS["ja"].match(sign) for sign in letters):
-                return "ja"
-            return code
+                return "ja", 1.0
+            return code, 1.0
     words = regex.findall(r"[\p{L}\p{M}\u200c'’\-]+", text.lower().replace("’", "'"))
-    best: tuple[float, str] | None = None
+    best: tuple[float, str, float] | None = None
     for code, (known, own) in _marks().items():
         hits = [word for word in words if word in known]
         lettered = [word for word in words if own and set(word) & own]
@@ -105,8 +111,8 @@ def foreign_language(text: str) -> str | None:
         if code == "fa" and not hits:  # پ and چ alone: Iraqis, Gulf Arabs and Maghrebis write them too
             sure = False
         if sure and (best is None or (score, share) > best[0:1] + (0,)):
-            best = (float(score) + share, code)
-    return best[1].split("-")[0] if best else None
+            best = (float(score) + share, code, share)
+    return (best[1].split("-")[0], best[2]) if best else (None, 0.0)
 
 
 def language_of(variety: str) -> str:
@@ -163,10 +169,7 @@ class LanguageReader(GraphComponent, IntentClassifier):
 
     def fit(self, texts: list[str], varieties: list[str]) -> None:
         rows = hstack([self._words.fit(texts), self._characters.fit(texts)], format="csr")
-        self._model = LinearModel.fit(rows, varieties, self._config["strength"], folds=2)
-
-    def _rows(self, text: str) -> csr_matrix:
-        return hstack([self._words.rows([text]), self._characters.rows([text])], format="csr")
+        self._model = LinearModel.fit([View(rows, hinge(self._config["strength"]))], varieties)
 
     def read(self, text: str) -> Reading:
         """What `text` tells by itself. Never raises."""
@@ -174,9 +177,11 @@ class LanguageReader(GraphComponent, IntentClassifier):
         letters = letters_form(spoken)
         telling = [word for word in letters.split() if word not in _WORDS_OF_ALL]
         arabic, latin = len(_ARABIC.findall(letters)), len(_LATIN.findall(" ".join(telling)))
-        code = foreign_language(spoken)
+        code, share = _foreign(spoken)
         chances = self._chances(letters, arabic, latin)
-        if code and not (chances and chances[0][0] == "arabizi" and chances[0][1] > 0.97):
+        # Maghrebi Arabizi is full of French words, but not made of them.
+        mixed_in = bool(chances) and chances[0][0] == "arabizi" and chances[0][1] > 0.97 and share < _ALL_FOREIGN
+        if code and not mixed_in:
             return Reading(None, "other", code, 1.0)
         if not chances:
             return Reading(None, None)
@@ -199,7 +204,8 @@ class LanguageReader(GraphComponent, IntentClassifier):
             **dict.fromkeys(_LATIN_SCRIPT, latin >= 2 and arabic == 0),
             "mix": latin >= 2 and arabic >= 2,
         }
-        likely = self._model.probabilities(self._rows(letters))[0]
+        rows = [(counter.row(letters), counter.size) for counter in (self._words, self._characters)]
+        likely = self._model.chances(*side_by_side(rows, (1.0, 1.0)))
         pairs = [(name, float(one)) for name, one in zip(self._model.labels, likely, strict=True) if allowed.get(name)]
         total = sum(chance for _, chance in pairs) or 1.0
         return sorted(((name, chance / total) for name, chance in pairs), key=lambda pair: -pair[1])

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import regex
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -18,9 +20,21 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from bot.brain.nlu.sounds import sounds
 from bot.text import normalize, western_digits
 
-__all__ = ["FORMS", "LONGEST", "Form", "Ngrams", "content_form", "letters_form", "sound_form", "surface_form"]
+__all__ = [
+    "FORMS",
+    "LONGEST",
+    "Form",
+    "Ngrams",
+    "Row",
+    "side_by_side",
+    "content_form",
+    "letters_form",
+    "sound_form",
+    "surface_form",
+]
 
 Analyzer = Literal["word", "char_wb", "char"]
+Row = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # columns, and their values
 Form = Callable[[str], str]
 
 _NUMBER = regex.compile(r"(?<![\p{L}\d])\d{2,}(?![\p{L}\d])")
@@ -65,6 +79,13 @@ FORMS: dict[str, Form] = {
 }
 
 
+def side_by_side(rows: Sequence[tuple[Row, int]], weights: Sequence[float]) -> Row:
+    """One row of several, each given with the number of its columns and multiplied by its weight."""
+    starts = np.cumsum([0, *(size for _, size in rows[:-1])])
+    places = np.concatenate([row[0] + start for (row, _), start in zip(rows, starts, strict=True)])
+    return places, np.concatenate([row[1] * weight for (row, _), weight in zip(rows, weights, strict=True)])
+
+
 class Ngrams:
     """TF-IDF rows of unit length over one kind of n-gram of one form of the text."""
 
@@ -87,12 +108,46 @@ class Ngrams:
             **more,
         )
 
+    @cached_property
+    def _analyze(self) -> Callable[[str], list[str]]:
+        found: Callable[[str], list[str]] = self._vectorizer.build_analyzer()
+        return found
+
+    def familiar(self, text: str, length: int) -> float:
+        """The share of the text's different n-grams of `length` that are known; 1 where it has none."""
+        terms = {term for term in self._analyze(self._form(text)) if len(term) == length}
+        known = self._vectorizer.vocabulary_
+        return sum(term in known for term in terms) / len(terms) if terms else 1.0
+
+    @cached_property
+    def _rarity(self) -> npt.NDArray[np.float32]:
+        return np.asarray(self._vectorizer.idf_, np.float32)  # scikit-learn computes it anew whenever it is asked
+
     def fit(self, texts: Sequence[str]) -> csr_matrix:
         """Learn the n-grams of `texts`; returns their rows."""
         return self._vectorizer.fit_transform([self._form(text) for text in texts])
 
+    @property
+    def size(self) -> int:
+        """How many n-grams are known: the columns of a row."""
+        return len(self._vectorizer.vocabulary_)
+
     def rows(self, texts: Sequence[str]) -> csr_matrix:
         return self._vectorizer.transform([self._form(text) for text in texts])
+
+    def row(self, text: str) -> Row:
+        """The row of one text, the same as `rows` gives; several times faster, for messages as they come."""
+        known = self._vectorizer.vocabulary_
+        counts: dict[int, int] = {}
+        for term in self._analyze(self._form(text)):
+            place = known.get(term)
+            if place is not None:
+                counts[place] = counts.get(place, 0) + 1
+        places = np.fromiter(counts.keys(), np.int64, len(counts))
+        values = np.fromiter(counts.values(), np.float32, len(counts))
+        values = (np.log(values) + 1) * self._rarity[places]
+        length = float(np.sqrt(values @ values))
+        return places, (values / length if length else values).astype(np.float32)
 
     def save(self, folder: Path, name: str) -> None:
         """Write `<name>.json` and `<name>.npy` into `folder`."""
@@ -107,5 +162,6 @@ class Ngrams:
         kept = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         self = cls(kept["form"], kept["analyzer"], kept["low"], kept["high"])
         self._vectorizer = self._make(vocabulary=kept["terms"])
+        self._vectorizer.vocabulary_ = {term: place for place, term in enumerate(kept["terms"])}
         self._vectorizer.idf_ = np.load(folder / f"{name}.npy", allow_pickle=False)
         return self

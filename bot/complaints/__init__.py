@@ -1,0 +1,1 @@
+"""What went wrong for a customer, what was done about it, and whether it is right again."""

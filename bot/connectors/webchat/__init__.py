@@ -1,0 +1,1 @@
+"""The chat on the shop's website: Rasa's Socket.IO protocol, sessions, images."""

@@ -1,0 +1,1 @@
+"""Messages that nobody asked for: only where they are allowed, wanted, and at a decent hour."""

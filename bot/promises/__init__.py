@@ -1,0 +1,1 @@
+"""What was said about the future, when it falls due, and whether it was kept."""

@@ -1,0 +1,130 @@
+export type Language = 'ar' | 'en';
+
+/** Arabic, English. `{}` is replaced. Arabic is worded so that it addresses everyone, whatever their gender. */
+export const table = {
+  title: ['خدمة العملاء', 'Customer support'],
+  subtitle: ['المساعد الآلي هنا في أي وقت', 'Our assistant is here day and night'],
+  connecting: ['جارٍ الاتصال…', 'Connecting…'],
+  offlineStatus: ['غير متصل حاليًا', 'Offline for now'],
+  queue: ['في انتظار فريق الدعم', 'Waiting for our team'],
+  withAgent: ['فريق الدعم معك الآن', 'Our team is with you'],
+  open: ['فتح المحادثة', 'Open chat'],
+  close: ['إغلاق', 'Close'],
+  closeChat: ['إغلاق المحادثة', 'Close chat'],
+  messages: ['الرسائل', 'Messages'],
+  placeholder: ['كتابة رسالة…', 'Write a message…'],
+  send: ['إرسال', 'Send'],
+  emoji: ['رموز تعبيرية', 'Emoji'],
+  attach: ['إرفاق صورة', 'Attach an image'],
+  removeImage: ['إزالة الصورة', 'Remove image'],
+  uploading: ['جارٍ رفع الصورة…', 'Uploading image…'],
+  ready: ['الصورة جاهزة للإرسال', 'Image ready to send'],
+  menu: ['خيارات', 'Options'],
+  transcript: ['تنزيل نص المحادثة', 'Download transcript'],
+  end: ['إنهاء المحادثة', 'End the chat'],
+  privacy: ['سياسة الخصوصية', 'Privacy policy'],
+  welcome: ['أهلًا وسهلًا! كيف يمكننا المساعدة؟', 'Hello! How can we help?'],
+  welcomeText: [
+    'نجيب عن أسئلة الطلبات والشحن والاسترجاع، بأي لهجة وفي أي وقت.',
+    'Ask about orders, delivery or returns, any time and in your own words.',
+  ],
+  privacyNote: ['تُحفظ المحادثة لنتمكّن من المتابعة معك.', 'We keep this chat so that we can follow up with you.'],
+  starter1: ['أين طلبي؟', 'Where is my order?'],
+  starter2: ['ما سياسة الاسترجاع؟', 'What is your return policy?'],
+  starter3: ['كم رسوم الشحن؟', 'How much is delivery?'],
+  starter4: ['أريد التحدث مع موظف', 'I would like to talk to a person'],
+  today: ['اليوم', 'Today'],
+  yesterday: ['أمس', 'Yesterday'],
+  customer: ['أنت', 'You'],
+  bot: ['المساعد', 'Assistant'],
+  agent: ['فريق الدعم', 'Support team'],
+  sending: ['جارٍ الإرسال', 'Sending'],
+  sent: ['أُرسلت', 'Sent'],
+  delivered: ['وصلت', 'Delivered'],
+  seen: ['قُرئت', 'Seen'],
+  failed: ['لم تُرسل', 'Not sent'],
+  invalid: ['تعذّر قبول هذه الرسالة', 'This message was not accepted'],
+  imageGone: ['تعذّر إرسال الصورة، ويمكن إرفاقها من جديد', 'The image could not be sent; please attach it again'],
+  retry: ['إعادة المحاولة', 'Try again'],
+  remove: ['حذف', 'Delete'],
+  typing: ['{} يكتب…', '{} is typing…'],
+  newMessages: ['رسائل جديدة', 'New messages'],
+  older: ['عرض رسائل أقدم', 'Show earlier messages'],
+  loading: ['جارٍ التحميل…', 'Loading…'],
+  lost: [
+    'انقطع الاتصال. كل ما يُكتب هنا محفوظ، ويُرسل فور عودته.',
+    'Connection lost. What you write is kept, and sent as soon as it is back.',
+  ],
+  unreachable: [
+    'لا يمكن الاتصال بالخدمة الآن، ونواصل المحاولة. كل ما يُكتب هنا محفوظ، ويُرسل فور عودة الاتصال.',
+    'We cannot reach the service right now and keep trying. What you write is kept, and sent as soon as we are back.',
+  ],
+  tryNow: ['المحاولة الآن', 'Try now'],
+  otherWays: ['طرق أخرى للتواصل', 'Other ways to reach us'],
+  contactPage: ['صفحة التواصل', 'Contact page'],
+  wait: [
+    'رسائل كثيرة في وقت قصير. يمكن المتابعة بعد {}، ورسالتك محفوظة وستُرسل تلقائيًا.',
+    'That was a lot at once. You can go on in {}; your message is kept and will be sent by itself.',
+  ],
+  refused: ['انتهت مدة المحادثة السابقة، وهذه محادثة جديدة.', 'The previous chat has expired. This is a new one.'],
+  tooLong: ['الرسالة أطول من {} حرف', 'The message is longer than {} characters'],
+  too_large: ['حجم الصورة أكبر من {} ميغابايت', 'The image is larger than {} MB'],
+  not_image: ['يمكن إرفاق صور JPEG أو PNG أو WebP فقط', 'Only JPEG, PNG and WebP images can be attached'],
+  too_many_pixels: ['أبعاد الصورة أكبر من المسموح', 'The image has too many pixels'],
+  uploadFailed: ['تعذّر رفع الصورة', 'The image could not be uploaded'],
+  image: ['صورة', 'Image'],
+  viewImage: ['عرض الصورة', 'View image'],
+  imageFailed: ['تعذّر عرض الصورة', 'The image could not be shown'],
+  download: ['تنزيل', 'Download'],
+  endTitle: ['إنهاء المحادثة؟', 'End the chat?'],
+  endText: [
+    'تبقى الرسائل هنا، ويمكن الكتابة لنا من جديد في أي وقت.',
+    'Your messages stay here, and you can write to us again at any time.',
+  ],
+  endYes: ['إنهاء', 'End'],
+  cancel: ['رجوع', 'Go back'],
+  rateTitle: ['كيف كانت تجربتك معنا؟', 'How did we do?'],
+  star: ['{} من 5', '{} out of 5'],
+  comment: ['ملاحظات (اختياري)', 'Comments (optional)'],
+  rateSend: ['إرسال التقييم', 'Send rating'],
+  skip: ['تخطّي', 'Skip'],
+  thanks: ['شكرًا جزيلًا، رأيك يهمّنا.', 'Thank you! That helps us a lot.'],
+  copy: ['نسخ الرسالة', 'Copy message'],
+  copyFailed: [
+    'تعذّر النسخ هنا. يمكن تحديد النص ونسخه.',
+    'Copying is not allowed here. You can select the text and copy it.',
+  ],
+  copied: ['تم النسخ', 'Copied'],
+  transcriptTitle: ['نص المحادثة', 'Chat transcript'],
+  transcriptFailed: [
+    'تعذّر تنزيل المحادثة كاملة. يمكن إعادة المحاولة بعد قليل.',
+    'The whole chat could not be downloaded. Please try again shortly.',
+  ],
+} as const;
+
+export type Key = keyof typeof table;
+
+export const say = (language: Language, key: Key, value: string | number = ''): string =>
+  table[key][language === 'ar' ? 0 : 1].replace('{}', String(value));
+
+/** By Intl.PluralRules: Arabic has six forms, of which `zero` is never needed here. */
+export const plurals = {
+  seconds: {
+    ar: { one: 'ثانية', two: 'ثانيتين', few: '{} ثوانٍ', many: '{} ثانية', other: '{} ثانية' },
+    en: { one: 'one second', other: '{} seconds' },
+  },
+  minutes: {
+    ar: { one: 'دقيقة', two: 'دقيقتين', few: '{} دقائق', many: '{} دقيقة', other: '{} دقيقة' },
+    en: { one: 'one minute', other: '{} minutes' },
+  },
+  unread: {
+    ar: {
+      one: 'رسالة واحدة غير مقروءة',
+      two: 'رسالتان غير مقروءتين',
+      few: '{} رسائل غير مقروءة',
+      many: '{} رسالة غير مقروءة',
+      other: '{} رسالة غير مقروءة',
+    },
+    en: { one: 'one unread message', other: '{} unread messages' },
+  },
+} as const;
