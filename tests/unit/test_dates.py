@@ -63,6 +63,31 @@ def test_a_date_without_its_year_or_month_is_the_nearest(text: str, day: str) ->
 
 
 @pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        *(("15 رمضان", "2027-02-22"), ("١ شوال ١٤٤٧", "2026-03-20"), ("10 محرم 1448هـ", "2026-06-25")),
+        *(("30 رمضان 1447", "2026-03-19"), ("5 رمضان", "2027-02-12"), ("1447/9/15", "2026-03-04")),
+    ],
+)
+def test_a_hijri_day_is_that_of_umm_al_qura_and_without_its_year_the_nearest(text: str, day: str) -> None:
+    assert str(resolve(text, TODAY)) == day
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        *((text, "2026-11-19") for text in ("من ٣ ايام", "من 3 days", "3 days ago", "منذ ثلاثة أيام")),
+        *((text, "2026-11-20") for text in ("من يومين", "since two days", "قبل يومين")),
+        *((text, "2026-11-15") for text in ("قبل اسبوع", "a week ago", "قبل أسبوع")),
+        *((text, "2026-11-24") for text in ("كمان يومين", "in a couple of days")),
+        *(("من اسبوعين", "2026-11-08"), ("قبل شهر", "2026-10-22"), ("بعد ٣ ايام", "2026-11-25")),
+    ],
+)
+def test_a_day_so_far_from_today_is_counted(text: str, day: str) -> None:
+    assert str(resolve(text, TODAY)) == day
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "last week",
@@ -71,9 +96,12 @@ def test_a_date_without_its_year_or_month_is_the_nearest(text: str, day: str) ->
         "الشهر الجاي",
         "رمضان",
         "عيد الام",
-        "5 رمضان",
         "31/2",
         "31 April",
+        "31 رمضان 1447",
+        "عشر ايام",
+        "من يومين لخمسة",
+        "بعد اسبوع من الشراء",
         "",
         "قلاية",
         "1042",

@@ -116,6 +116,44 @@ def test_values_are_normal_forms(text: str, expected: list[tuple[str, str]]) -> 
     assert found(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hedphones broken", [("product", "HP-210")]),
+        ("the air fryr stopped", [("product", "AF-55")]),
+        ("السماعت اللاسلكيه ما تشتغل", [("product", "HP-210")]),
+        ("write to ali @ gmail . com", [("email", "ali@gmail.com")]),
+        ("ali at gmail dot com", [("email", "ali@gmail.com")]),
+        ("my email is sara dot omar at outlook dot com", [("email", "sara.omar@outlook.com")]),
+        ("ali (at) gmail.com", [("email", "ali@gmail.com")]),
+        ("دفعت ٣٥٠ ريال ونص", [("amount", "350.50")]),
+        ("٢٠ درهم وربع", [("amount", "20.25")]),
+        ("ريالين", [("amount", "2")]),
+        ("half a riyal", [("amount", "0.50")]),
+        ("order one zero four two", [("order_number", "1042")]),
+        ("طلب واحد صفر صفر اربعه", [("order_number", "1004")]),
+        ("رقم الطلب الف واربعه", [("order_number", "1004")]),
+        ("رقم الجوال 9046", [("phone", "9046")]),
+        ("my phone ends with 9046", [("phone", "9046")]),
+        ("ساعتي وصلت مكسورة", [("product", "SW-45")]),
+        ("الساعة الذكية ما تشتغل", [("product", "SW-45")]),
+    ],
+)
+def test_misspelt_spelled_out_and_spoken_forms_are_read(text: str, expected: list[tuple[str, str]]) -> None:
+    assert found(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("wher is my parcel", "I want a refund", "look at the parcel", "meet me at home dot", "الساعة 5", "كم ساعة"),
+        *("بعد ساعة", "ساعة ونص", "من ساعة وانا استنى", "from 9 to 5", "between 1000 and 2000"),
+    ],
+)
+def test_what_only_resembles_an_entity_is_none(text: str) -> None:
+    assert found(text) == []
+
+
 def test_the_written_text_excludes_prefixes_and_stands_at_its_place() -> None:
     text = "الشحن لمراكش و السماعة ١٠٤٢"
     assert [(entity.kind, entity.text) for entity in extract(text)] == [

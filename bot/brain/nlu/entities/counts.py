@@ -72,7 +72,7 @@ class CountReader:
                 place = reading.at(found.start("number"))
                 number = small_number(found["number"])
                 # In words one is "a"; a great one is more often a size.
-                if not number or not (1 if found["number"].isdigit() else 2) <= int(number) < 20:
+                if not number or not (1 if found["number"].isdecimal() else 2) <= int(number) < 20:
                     continue
                 if "الساعه" in reading.words[max(0, place - 3) : place] or reading.word(place + 1) in _NO_COUNT_OF:
                     continue
@@ -122,7 +122,7 @@ def _of_products(reading: Reading, products: Sequence[Hit]) -> Iterator[Entity]:
             place -= 1
         number = small_number(words[place]) if place >= 0 else None
         sized = place > 0 and words[place - 1] in _SIZES
-        if number and not sized and not (partly and not words[place].isdigit()):
+        if number and not sized and not (partly and not words[place].isdecimal()):
             yield reading.entity("quantity", reading.span(place, place + 1), number)
 
 

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from bot.brain.nlu.entities import distances, hijri
 from bot.brain.nlu.entities.lexicon import lexicon, word_set
 from bot.brain.nlu.entities.prefixes import stems
 from bot.text import normalize
@@ -38,7 +39,10 @@ class _Words:
         self.days = self._numbered(kept["days"])
         self.weekdays = self._numbered(kept["weekdays"])
         self.twofold = word_set("weekdays_also_other_words")
+        self.hijri = self._numbered(kept["hijri_months"])
         self.months = self._numbered(kept["months"])
+        for first, entries in self.hijri.items():
+            self.months[first] = sorted([*self.months.get(first, []), *entries], key=lambda entry: -len(entry[0]))
         self.feasts = self._phrases({phrase: 0 for phrase in kept["feasts"]})
         self.spans = word_set("spans_of_days")
         self.near = self._phrases(
@@ -94,7 +98,8 @@ def find(words: Sequence[str]) -> list[DateWords]:
     place = 0
     while place < len(words):
         read = words[place][0].isalnum() and (
-            _feast(words, place)
+            _distance(words, place)
+            or _feast(words, place)
             or _month(words, place)
             or _weekday(words, place)
             or _span(words, place)
@@ -118,6 +123,11 @@ def _after(words: Sequence[str], place: int) -> str:
     return words[place] if place < len(words) else ""
 
 
+def _distance(words: Sequence[str], place: int) -> DateWords | None:
+    read = distances.read(words, place)
+    return DateWords(place, read.high, read.prefix) if read else None
+
+
 def _relative(words: Sequence[str], place: int) -> DateWords | None:
     kept = _words()
     read = _at(kept.days, words, place)
@@ -139,7 +149,8 @@ def _relative(words: Sequence[str], place: int) -> DateWords | None:
         if again in (",", "،", "و", "w") and _after(words, end + 1) == rest:
             return None
         if value == 1 and any(
-            words[back] in ("كل", "kol", "kul", "kil") for back in range(max(0, place - 4), max(0, place - 1))
+            words[back] in ("كل", "kol", "kul", "kil") or words[back : back + 2] == ["وكل", "ما"]
+            for back in range(max(0, place - 4), max(0, place - 1))
         ):
             return None  # "every day you say tomorrow"
         if (rest, after) in (("امس", "الحاجه"), ("بكره", "فالمشمش")) or (after in ("ف", "في", "fel", "fil", "بال")
@@ -235,7 +246,9 @@ def _month(words: Sequence[str], place: int) -> DateWords | None:
     back = place - 1
     if _before(words, place) in ("of", "من", "شهر", "في", "de"):
         back -= 1
-    year = 1 if _year(_after(words, end)) else 0
+        if words[back + 1] == "شهر" and back >= 0 and words[back] == "من":
+            back -= 1
+    year = _year_words(words, end, bool(_at(kept.hijri, words, place)))
     if back >= 0 and _DAY_NUMBER.fullmatch(words[back]) and _before(words, back) not in ("/", "-", "."):
         if words[place] == "ramadan" and words[back] == "10th":
             return None  # a city
@@ -245,8 +258,8 @@ def _month(words: Sequence[str], place: int) -> DateWords | None:
     day = end + (1 if _after(words, end) == "the" else 0)
     if _DAY_NUMBER.fullmatch(_after(words, day)) and not read[2]:
         year = 2 if _after(words, day + 1) in (",", "،") and _year(_after(words, day + 2)) else 0
-        year = year or (1 if _year(_after(words, day + 1)) else 0)
-        if _after(words, day + 1) in ("/", "-", ":") or (words[place] in ("مارس", "may") and day + 1 < len(words)
+        year = year or _year_words(words, day + 1, bool(_at(kept.hijri, words, place)))
+        if _after(words, day + 1) in ("/", "-", ":", "%", "٪") or (words[place] in ("مارس", "may") and day + 1 < len(words)
             and words[day + 1] in ("قطع", "حبات", "علب", "items")):  # fmt: skip
             return None
         return DateWords(place, day + 1 + year, 0)
@@ -254,7 +267,19 @@ def _month(words: Sequence[str], place: int) -> DateWords | None:
 
 
 def _year(word: str) -> bool:
-    return len(word) == 4 and word.isdigit() and word.startswith("20")
+    return len(word) == 4 and word.isdecimal() and word.startswith("20")
+
+
+_HIJRI_SIGNS = frozenset("ه هجري هجريه للهجره hijri hijriah ah h".split())
+
+
+def _year_words(words: Sequence[str], place: int, hijri_month: bool) -> int:
+    """How many words from `place` on are the year, with the sign of its calendar: 1447 هـ."""
+    word = _after(words, place)
+    if not hijri_month:
+        return 1 if _year(word) else 0
+    year = 1 if hijri.is_year(word) else 0
+    return year + (_after(words, place + year) in _HIJRI_SIGNS)
 
 
 def _feast(words: Sequence[str], place: int) -> DateWords | None:
@@ -265,6 +290,10 @@ def _feast(words: Sequence[str], place: int) -> DateWords | None:
         return None
     length, _, prefix = read
     end = place + length
+    if words[place] == "بعيد" and length == 1:
+        return None  # far, and "I say again"
+    if words[place][prefix:] == "عيد" and _after(words, end).startswith("ميلاد"):
+        return None  # somebody's birthday
     article = words[place][:prefix].endswith("ال")
     joined = prefix - (2 if article else 0) > 0 and not words[place].startswith(("و", "ف"))
     near = _near(words, end)
@@ -311,7 +340,7 @@ def resolve(written: str, today: date) -> date | None:
     where no single day is meant (last week) or the words are not known.
 
     A plain weekday is the coming one, today included; with "next" the coming one after today, with "last" the latest
-    one before it. Numeric dates are day first. A date without a year is the nearest to today; a day of the month the
+    one before it. Numeric dates are day first, those of a Hijri year by that calendar. A date without a year is the nearest to today; a day of the month the
     nearest within the past 20 and the coming 10 days. Never raises.
     """
     try:
@@ -320,11 +349,17 @@ def resolve(written: str, today: date) -> date | None:
         return None
 
 
+_HIJRI_YEAR_FIRST = re.compile(r"(14\d\d)[/.\-](\d{1,2})[/.\-](\d{1,2})")
+_HIJRI_DAY_FIRST = re.compile(r"(\d{1,2})[/.\-](\d{1,2})[/.\-](14\d\d)")
 _YEAR_FIRST = re.compile(r"(\d{4})[/.\-](\d{1,2})[/.\-](\d{1,2})")
 _DAY_FIRST = re.compile(r"(\d{1,2})[/.\-](\d{1,2})(?:[/.\-](\d{4}|\d{2}))?")
 
 
 def _resolve(text: str, today: date) -> date | None:
+    if numeric := _HIJRI_YEAR_FIRST.fullmatch(text):
+        return hijri.day_of(int(numeric[3]), int(numeric[2]), int(numeric[1]), today)
+    if numeric := _HIJRI_DAY_FIRST.fullmatch(text):
+        return hijri.day_of(int(numeric[1]), int(numeric[2]), int(numeric[3]), today)
     if numeric := _YEAR_FIRST.fullmatch(text):
         return date(*map(int, numeric.groups()))
     if numeric := _DAY_FIRST.fullmatch(text):
@@ -335,14 +370,17 @@ def _resolve(text: str, today: date) -> date | None:
     if not words or len(words) > 8:
         return None
     kept = _words()
+    distance = distances.read(words, 0)
+    if distance and distance.high == len(words):
+        return distances.day(distance, today)
     relative = _at(kept.days, words, 0)
     if relative and relative[0] == len(words):
         return today + timedelta(days=relative[1])
     for place in range(len(words)):
         named = _at(kept.months, words, place)
-        numbers = [word for word in words if word[0].isdigit()]
+        numbers = [word for word in words if word[0].isdecimal()]
         if named and numbers:
-            return _day_of_month(numbers, named[1], today)
+            return _day_of_month(numbers, named[1], bool(_at(kept.hijri, words, place)), today)
     step = next((read[1] for place in range(len(words)) if (read := _at(kept.near, words, place, False))), 0)
     if any(rest in kept.spans for word in words for _, _, rest in stems(word)) and not _names_weekday(words):
         return None
@@ -369,10 +407,13 @@ def _weekday_day(weekday: int, step: int, today: date) -> date:
     return today + timedelta(days=ahead)
 
 
-def _day_of_month(numbers: Sequence[str], month: int, today: date) -> date | None:
+def _day_of_month(numbers: Sequence[str], month: int, by_hijri: bool, today: date) -> date | None:
     day = next((int(found[1]) for word in numbers if (found := _DAY_NUMBER.fullmatch(word))), None)
+    if by_hijri:
+        hijri_year = next((int(word) for word in numbers if hijri.is_year(word)), None)
+        return hijri.day_of(day, month, hijri_year, today) if day else None
     year = next((int(word) for word in numbers if _year(word)), None)
-    return _in_year(day, month, year, today) if day and 1 <= month <= 12 else None
+    return _in_year(day, month, year, today) if day else None
 
 
 def _in_year(day: int, month: int, year: int | None, today: date) -> date | None:

@@ -1,4 +1,4 @@
-"""Days as entities: dates in digits (3/11/2026), and the words for days that `dates` finds and resolves."""
+"""Days as entities: dates in digits (3/11/2026, 1447/9/15), and the words for days that `dates` finds and resolves."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bot.text import normalize
 __all__ = ["dated", "read"]
 
 _DATE = regex.compile(
-    r"(?<![\d/.\-#])(?:(?P<year>20\d\d)[/.\-](?P<month>1[0-2]|0?[1-9])[/.\-](?P<day>3[01]|[12]\d|0?[1-9])"
-    r"|(?P<day2>3[01]|[12]\d|0?[1-9])(?P<mark>[/\-.])(?P<month2>1[0-2]|0?[1-9])(?P=mark)(?P<year2>20\d\d)"
+    r"(?<![\d/.\-#])(?:(?P<year>(?:20|14)\d\d)[/.\-](?P<month>1[0-2]|0?[1-9])[/.\-](?P<day>3[01]|[12]\d|0?[1-9])"
+    r"|(?P<day2>3[01]|[12]\d|0?[1-9])(?P<mark>[/\-.])(?P<month2>1[0-2]|0?[1-9])(?P=mark)(?P<year2>(?:20|14)\d\d)"
     r"|(?:3[01]|[12]\d|0?[1-9])/(?:1[0-2]|0?[1-9])(?:/(?P<year3>\d\d))?)(?![\d/])"
 )
 

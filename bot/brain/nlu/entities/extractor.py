@@ -52,14 +52,15 @@ class Extractor:
         hits = list(self._table.find(reading.words))
         bought = products.meant(reading, hits)
         called = orders.called_orders(reading)
+        in_words = orders.called_in_words(reading)
         return [
             *emails.read(reading),
             *phones.read(reading, called, likely=[*places.countries(hits), *amounts.countries(reading)]),
-            *phones.last_four(reading),
+            *phones.last_four(reading, called),
             *amounts.in_digits(reading, called),
-            *amounts.in_words(reading),
+            *amounts.in_words(reading, [span for span, _ in in_words]),
             *days.read(reading),
-            *orders.read(reading, called),
+            *orders.read(reading, called, in_words),
             *self._counts.read(reading, bought),
             *products.read(reading, bought),
             *places.read(reading, hits),

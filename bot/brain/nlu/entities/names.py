@@ -96,7 +96,7 @@ def _stands_as_name(reading: Reading, low: int, high: int, data: bool) -> bool:
         return bool(others) and sure and _is_given(first) and _all_names(reading, low, high)
     after = reading.word(high)
     phone_next = (
-        after[:1].isdigit()
+        after[:1].isdecimal()
         or after == "+"
         or (high < len(reading.words) and bool(_CONTACT.match(reading.flat, reading.starts[high])))
     )

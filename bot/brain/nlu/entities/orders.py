@@ -1,17 +1,18 @@
-"""Order numbers: marked (#1042, ORD-1042), after a word for an order, or standing alone where nothing says that they
-count or name something else."""
+"""Order numbers: marked (#1042, ORD-1042), after a word for an order, in words (order one zero four two), or standing
+alone where nothing says that they count or name something else."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import regex
 
 from bot.brain.nlu.entities.model import Entity
-from bot.brain.nlu.entities.phones import is_grouped_phone
+from bot.brain.nlu.entities.number_words import dictated, spelled
+from bot.brain.nlu.entities.phones import is_grouped_phone, is_tail
 from bot.brain.nlu.entities.reading import Reading, lone_number
 
-__all__ = ["called_orders", "read"]
+__all__ = ["called_in_words", "called_orders", "read"]
 
 _MARKED_ORDER = regex.compile(
     r"(?:#\s?(?:ORD[\-_ ]?)?|(?<!\w)ORD[\-_ #]{0,2})(?P<number>\d{3,10})(?!\d)", regex.IGNORECASE
@@ -46,8 +47,52 @@ def called_orders(reading: Reading) -> list[tuple[int, int]]:
     ]
 
 
-def read(reading: Reading, called: Collection[tuple[int, int]]) -> Iterator[Entity]:
-    """`called` is what `called_orders` found."""
+_ORDER_BEFORE = regex.compile(
+    r"(?<![^ ])(?P<first>(?:[وب]?رقم |[وب]?ال?نمره |ra2m |ra9m |raqm )?)(?:(?:ال|لل|بال|ب|ل|و|ف)*(?:طلبيه|طلبيتي|طلبي|طلبك|طلب|اوردري|اوردر|كوموند|كماند)|orders?|talab|talabi|talaby|"
+    r"6alab|6alabi|talabeya|commande|ord)(?P<number>(?: (?:هو|هي|رقم|رقمه|رقمها|رقمو|number|numero|no|nr|id|is|its|:|\.|#|ra2m|ra2am|"
+    r"ra9m|raqm|raqam|rakm|my|ديالي|تبعي|حقي|بتاعي)){0,4}) $"
+)
+_NUMBER_BEFORE = regex.compile(
+    r"(?<![^ ])(?:رقم\p{L}{0,2}|number|numero|no|nr|id|ra2m|ra2am|ra9m|raqm|raqam|rakm|#)(?![^ ])"
+)
+
+
+def called_in_words(reading: Reading) -> list[tuple[tuple[int, int], str]]:
+    """(where it stands, its digits) of each order number in words: three digits or more after a word for an order, four
+    where nothing but a zero says that they are no count; or one number after "order number" (الف واربعه)."""
+    found, place = [], 0
+    while place < len(reading.words):
+        digits, high, parts = dictated(reading.words, place)
+        whole = spelled(reading.words, place)
+        before = _ORDER_BEFORE.search(_flat_before(reading, place)) if digits or whole else None
+        numbered = before and _NUMBER_BEFORE.search(before["first"] + before["number"])
+        if whole and numbered and whole.value >= 100 and not whole.prefix and whole.high > high - (parts == 1):
+            found.append((reading.span(place, whole.high), str(whole.value)))
+            place = whole.high
+            continue
+        alone = parts >= 4 and "0" in digits and not _is_other_number(reading, place)
+        if parts > 1 and (before and len(digits) >= 3 or alone) and len(digits) <= 8:
+            found.append((reading.span(place, high), digits))
+        place = max(high, place + 1)
+    return found
+
+
+def _flat_before(reading: Reading, place: int) -> str:
+    return reading.flat[max(0, reading.starts[place] - 80) : reading.starts[place]]
+
+
+def _is_other_number(reading: Reading, place: int) -> bool:
+    """Whether what stands before a number says that it is no order's."""
+    earlier = reading.before(reading.spans[place][0])
+    return bool(_NOT_BEFORE.search(earlier) or _NO_ORDER_CUE.search(earlier) or is_tail(earlier))
+
+
+def read(
+    reading: Reading, called: Collection[tuple[int, int]], in_words: Iterable[tuple[tuple[int, int], str]]
+) -> Iterator[Entity]:
+    """`called` is what `called_orders` found, `in_words` what `called_in_words` did."""
+    for span, digits in in_words:
+        yield reading.entity("order_number", span, digits)
     yield from _called(reading, called)
     yield from _alone(reading, called)
 
@@ -102,6 +147,9 @@ _HAD = regex.compile(
 _RANGE_TO = regex.compile(
     r"\d[\d.,]*\s?(?:الى|إلى|الي|إلي|ل|لـ|لين|حتى|to|ela|ila|le|l|-|–|→|7atta|lain)\s?$", regex.IGNORECASE
 )
+_BETWEEN = regex.compile(
+    r"(?:\bbetween|(?<!\p{L})(?:ما ?)?بين)\s(?:\d[\d.,]*\s?(?:and|&|و|to|الى|الي)\s?)?$", regex.IGNORECASE
+)
 _RANGE_FROM = regex.compile(r"\s?(?:الى|إلى|الي|إلي|لـ|ل|لين|to|ela|ila|le|l|-|–|→)\s?\d", regex.IGNORECASE)
 _YEAR = regex.compile(r"19[5-9]\d|20[0-4]\d")
 _SINCE = regex.compile(
@@ -122,6 +170,6 @@ def _alone(reading: Reading, called: Collection[tuple[int, int]]) -> Iterator[En
             continue
         if _HAD.search(earlier) or _RANGE_TO.search(earlier) or _RANGE_FROM.match(after):
             continue
-        if _YEAR.fullmatch(found[0]) and _SINCE.search(earlier):
+        if _BETWEEN.search(earlier) or _YEAR.fullmatch(found[0]) and _SINCE.search(earlier):
             continue
         yield reading.entity("order_number", found.span(), found[0])

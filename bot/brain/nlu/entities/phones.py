@@ -14,7 +14,7 @@ from bot.brain.nlu.entities.model import Entity
 from bot.brain.nlu.entities.reading import Reading, lone_number
 from bot.text import western_digits
 
-__all__ = ["is_grouped_phone", "last_four", "phone_number", "read"]
+__all__ = ["is_grouped_phone", "is_tail", "last_four", "phone_number", "read"]
 
 # Tried in this order for a phone written without its country: the shop's own first, then by number of customers.
 _COUNTRIES = "SA EG AE JO KW MA LB QA BH OM IQ DZ TN PS YE LY SY SD".split()
@@ -75,7 +75,7 @@ def read(reading: Reading, orders: Collection[tuple[int, int]], likely: Sequence
     for found in _PHONE.finditer(reading.digits):
         if any(start == found.start() and end - start <= 8 for start, end in orders):
             continue
-        count = sum(sign.isdigit() for sign in found[0])
+        count = sum(sign.isdecimal() for sign in found[0])
         cued = bool(_PHONE_CUE.search(reading.before(found.start())))
         grouped = bool(_GROUPED_PHONE.fullmatch(found[0]))
         if count <= 8 and not (cued or grouped or found[0].startswith(("+", "00"))):
@@ -88,7 +88,7 @@ def read(reading: Reading, orders: Collection[tuple[int, int]], likely: Sequence
 def is_grouped_phone(digits: str, start: int, end: int) -> bool:
     """Whether the number after a word for an order is the head of a phone: #0551234567 is none, طلبي 0551 234 567."""
     phone = _PHONE.match(digits, start)
-    return bool(phone) and phone.end() > end and sum(sign.isdigit() for sign in phone[0]) >= 9
+    return bool(phone) and phone.end() > end and sum(sign.isdecimal() for sign in phone[0]) >= 9
 
 
 _FOUR_DIGITS = lone_number("4")
@@ -99,8 +99,23 @@ _TAIL_CUE = regex.compile(
 )
 
 
-def last_four(reading: Reading) -> Iterator[Entity]:
-    """ "Ends in 4321": a proof, not an order."""
+# "رقم الجوال 9046", "my phone: 9046": of a whole phone nobody writes four digits.
+_PHONE_RIGHT_BEFORE = regex.compile(
+    r"(?:(?<!\p{L})(?:و|ب|ل|ال|لل|بال|وال)*(?:جوال|موبايل|هاتف|تلفون|تليفون|تيليفون|بورطابل|واتس|واتساب)(?:ي|ك|ه|ها|نا|كم)?|"
+    r"\b(?:phone|mobile|cell|cellphone|tel|telephone|whatsapp|jawwal|jawal|gawal|mobayl|mobile|telefon|telephoni|jawali|gawali|"
+    r"mobayli|tilifon|portable))(?:\s(?:number|no|num|digits|رقم|رقمه|رقمو|is|هو|ending|ديالي|تبعي|حقي|بتاعي|in|with|ra2mo|howa|المسجل|"
+    r"المسجله)){0,3}\s?[:：=\-]?\s?$",
+    regex.IGNORECASE,
+)
+
+
+def is_tail(before: str) -> bool:
+    """Whether what stands before four digits says that a phone ends with them."""
+    return bool(_TAIL_CUE.search(before) or _PHONE_RIGHT_BEFORE.search(before))
+
+
+def last_four(reading: Reading, orders: Collection[tuple[int, int]]) -> Iterator[Entity]:
+    """ "Ends in 4321": a proof, not an order. `orders` are the spans of what is called an order number."""
     for found in _FOUR_DIGITS.finditer(reading.digits):
-        if _TAIL_CUE.search(reading.before(found.start())):
+        if found.span() not in orders and is_tail(reading.before(found.start())):
             yield reading.entity("phone", found.span(), found[0])

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from bot.brain.nlu.entities.arabizi import sound
 from bot.brain.nlu.entities.prefixes import stems
 from bot.brain.nlu.entities.reading import is_arabic
+from bot.brain.nlu.entities.typos import Spellings
 
 __all__ = ["Hit", "PhraseTable"]
 
@@ -19,6 +20,7 @@ class _Phrase(NamedTuple):
     label: str
     ident: str
     by_sound: bool
+    typos: bool
 
 
 class Hit(NamedTuple):
@@ -37,10 +39,13 @@ class PhraseTable:
 
     def __init__(self) -> None:
         self._phrases: dict[str, list[_Phrase]] = {}
+        self._spellings = Spellings()
 
-    def add(self, label: str, words: Sequence[str], ident: str, article: bool, by_sound: bool = False) -> None:
+    def add(
+        self, label: str, words: Sequence[str], ident: str, article: bool, by_sound: bool = False, typos: bool = False
+    ) -> None:
         """`article`: whether the first word may stand with and without it. Else it stands as it is given: الزرقا is a
-        city, زرقا is blue."""
+        city, زرقا is blue. `typos`: whether it is also found where it is misspelt."""
         first, *others = words
         definite = None
         if is_arabic(first):
@@ -52,20 +57,24 @@ class PhraseTable:
             if forms:
                 forms[-1] |= {words[-1] + "s"}
             else:
-                self._put(first + "s", _Phrase((), definite, label, ident, False))
+                self._put(first + "s", _Phrase((), definite, label, ident, False, typos))
         if by_sound:
             first = "~" + sound(first)
             forms = [frozenset({sound(word)}) for word in others]
-        self._put(first, _Phrase(tuple(forms), definite, label, ident, by_sound))
+        self._put(first, _Phrase(tuple(forms), definite, label, ident, by_sound, typos and not by_sound))
 
     def _put(self, first: str, phrase: _Phrase) -> None:
+        if phrase.typos:
+            for word in {first}.union(*phrase.others):
+                if not word.endswith("ss"):  # the plural of a plural
+                    self._spellings.add(word)
         self._phrases.setdefault(first, []).append(phrase)
 
     def find(self, words: Sequence[str]) -> Iterator[Hit]:
         """The longest phrases, none overlapping."""
         place = 0
         while place < len(words):
-            hit = self._at(words, place)
+            hit = self._at(words, place) or self._misspelt(words, place)
             if hit:
                 yield hit
             place = hit.high if hit else place + 1
@@ -90,3 +99,24 @@ class PhraseTable:
                     cut = prefix - 2 if phrase.label == "city" and written.endswith("ال") else prefix
                     best = Hit(place, high, cut, phrase.label, phrase.ident)
         return best
+
+    def _misspelt(self, words: Sequence[str], place: int) -> Hit | None:
+        """The longest phrase that is meant by misspelt words. One of a single word has to be Latin, for an Arabic word is
+        hardly ever a slip away from no other, and longer than with others: fryr is anything, air fryr is not."""
+        best: Hit | None = None
+        for prefix, written, rest in stems(words[place]):
+            if written.isascii() and written and not (prefix > 1 and written.endswith("l")):
+                continue  # barriers are no airfriers with a preposition
+            for first in (rest, *self._spellings.meant(rest)):
+                for phrase in self._phrases.get(first, ()):
+                    high = place + 1 + len(phrase.others)
+                    if not phrase.typos or best and high <= best.high or high > len(words):
+                        continue
+                    if not phrase.others and (first == rest or len(first) <= 6 or not first.isascii()):
+                        continue
+                    if all(map(self._stands_for, words[place + 1 : high], phrase.others)):
+                        best = Hit(place, high, prefix, phrase.label, phrase.ident)
+        return best
+
+    def _stands_for(self, written: str, forms: frozenset[str]) -> bool:
+        return written in forms or any(word in forms for word in self._spellings.meant(written))

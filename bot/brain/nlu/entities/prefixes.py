@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 __all__ = ["stems"]
 
@@ -21,16 +22,21 @@ _ASSIMILATED = frozenset(
 )
 
 
-def stems(word: str) -> Iterator[tuple[int, str, str]]:
+@lru_cache(maxsize=4096)
+def stems(word: str) -> tuple[tuple[int, str, str], ...]:
     """Readings of a normalised word without what Arabic and Arabizi write onto it: (length of the prefix, prefix,
     rest), the whole word first."""
+    return tuple(_stems(word))
+
+
+def _stems(word: str) -> Iterator[tuple[int, str, str]]:
     yield 0, "", word
     if len(word) < 4:
         return
     if word.isascii():
         for length in range(1, min(5, len(word) - 2)):
             prefix, rest = word[:length], word[length:]
-            telling = len(rest) > 4 or any(sign.isdigit() for sign in rest)  # "loud" is no "oud" with an article
+            telling = len(rest) > 4 or any(sign.isdecimal() for sign in rest)  # "loud" is no "oud" with an article
             if prefix in _LATIN_PREFIXES and len(rest) > 3 - telling and (prefix not in _SHORT_LATIN or telling):
                 yield length, prefix, rest
             elif prefix in _ASSIMILATED and len(rest) > 2 and rest[0] == prefix[-1 if prefix[-1] != "h" else -2]:

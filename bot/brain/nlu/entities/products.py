@@ -18,8 +18,8 @@ __all__ = ["add_to", "meant", "read"]
 
 
 def add_to(table: PhraseTable, products: Iterable[Mapping[str, Any]]) -> None:
-    """Whole names, parts of two words or more, and everyday words for the kind of product. What two products share
-    names neither: its id has a bar."""
+    """Whole names, parts of two words or more, and everyday words for the kind of product, all of them with typos too.
+    What two products share names neither: its id has a bar."""
     owners: dict[tuple[tuple[str, ...], bool], set[str]] = {}
     families = [[str(word) for word in family] for family in lexicon()["products"]]
     for product in products:
@@ -27,6 +27,8 @@ def add_to(table: PhraseTable, products: Iterable[Mapping[str, Any]]) -> None:
         for name in dict(product["name"]).values():
             words = [word for word in normal_words(str(name)) if regex.search(r"\w", word)]
             telling = [word.removeprefix("ال") if len(word) > 4 else word for word in words]
+            if len(telling) == 1 and len(telling[0]) > 3 and telling[0].isalpha():
+                owners.setdefault((tuple(telling), False), set()).add(sku)
             for low in range(len(telling)):
                 for high in range(low + 2, len(telling) + 1):
                     part = telling[low:high]
@@ -40,7 +42,7 @@ def add_to(table: PhraseTable, products: Iterable[Mapping[str, Any]]) -> None:
                         owners.setdefault(key, set()).add(sku)
     for (words_of, by_sound), skus in owners.items():
         if words_of:
-            table.add("product", words_of, "|".join(sorted(skus)), article=True, by_sound=by_sound)
+            table.add("product", words_of, "|".join(sorted(skus)), article=True, by_sound=by_sound, typos=True)
 
 
 def meant(reading: Reading, hits: Iterable[Hit]) -> list[Hit]:
@@ -109,6 +111,9 @@ _HOURS = frozenset(
 )
 
 
+_CURSED = regex.compile(r"(?:ال)?(?:يلعن|لعن|ينعل|نعل|ملعون\p{L}*|يحرق|يخرب)")
+
+
 def _is_hour(words: Sequence[str], hit: Hit, definite: bool, bought: bool) -> bool:
     """«الساعة» is the hour or the watch; only a neighbour tells."""
     after = words[hit.high] if hit.high < len(words) else ""
@@ -117,8 +122,12 @@ def _is_hour(words: Sequence[str], hit: Hit, definite: bool, bought: bool) -> bo
         before = words[hit.low - 2] if hit.low > 1 else ""
     if after in word_set("kinds_of_watch"):
         return False
-    if after[:1].isdigit() and not after[-1:].isalpha() or before.isdigit() or before in _OF_HOURS:
+    if after[:1].isdecimal() and not after[-1:].isalpha() or before.isdecimal() or before in _OF_HOURS:
         return True
+    if before in ("من", "men", "mn") and not definite:
+        return True  # since an hour; زهقت من الساعة is of a watch
+    if any(_CURSED.fullmatch(one) for one in words[max(0, hit.low - 3) : hit.low]) and "اللي" in words[hit.high :]:
+        return True  # cursed be the hour that
     if after in _HOURS or after in word_set("numbers"):
         return True
     return not (definite or bought)
