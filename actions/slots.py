@@ -16,6 +16,10 @@ class ValidateSlotMappings(ValidationAction):
 
     async def extract_language(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any) -> dict[str, Any]:
         read = tracker.latest_message.get("language")
+        if read is None and not tracker.get_slot(
+            "variety"
+        ):  # the first words: a guess is better than the page's language
+            read = tracker.latest_message.get("language_guess")
         if read not in ("ar", "en") or tracker.get_slot("language_chosen") or _is_button(tracker):
             return {}
         return {"language": read}

@@ -6,7 +6,7 @@ import asyncio
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from rasa.shared.core.events import BotUttered, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
 from bot.brain.choices import chosen, wanted
+from bot.brain.graph_runner import DirectGraphRunner
 from bot.brain.in_process_actions import InProcessActions
-from bot.brain.requests import MOST_REQUESTS, parts_of, requests_in
+from bot.brain.requests import MOST_REQUESTS, Request, answer_and_requests, parts_of, requests_in
 from bot.brain.scope import TurnAborted, TurnScope, current_scope
 from bot.brain.tracker_store import NoLocks, TurnTrackerStore, memory_of
 from bot.brain.wording import DomainWording, ResponseGenerator
@@ -52,6 +53,16 @@ class _EmbeddedAgent(Agent):
         return store
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What Rasa is told now, and the requests of the same message that wait their turn; `first`: the intent of the one
+    that is told, where it is one of several."""
+
+    text: str
+    first: str | None = None
+    later: Sequence[Request] = ()
+
+
 class RasaAssistant:
     """May be called from several threads for different conversations; each thread has its own event loop."""
 
@@ -68,6 +79,10 @@ class RasaAssistant:
             action_endpoint=self._actions,
         )
         agent.load_model(str(model))
+        assert agent.processor is not None
+        agent.processor.graph_runner = DirectGraphRunner(agent.processor.graph_runner)
+        # It warns of intents that the domain does not know, which training refuses, and builds a domain to do so.
+        agent.processor._check_for_unseen_features = lambda parse_data: None
         self._actions.use_domain(agent.domain)
         return agent
 
@@ -102,23 +117,20 @@ class RasaAssistant:
     async def _answer(self, agent: Agent, turn: Turn, scope: TurnScope) -> list[Reply]:
         """Say what the customer said, then what of earlier requests still waits; each is one message to Rasa."""
         scope.tracker = await agent.tracker_store.retrieve(turn.conversation.id)
-        text, requests = await self._heard(agent, turn, scope.tracker)
-        replies = await self._tell(agent, turn, scope, requests[0][0] if requests else text)
+        heard = await self._heard(agent, turn, scope.tracker)
+        replies = await self._tell(agent, turn, scope, heard.text)
         tracker = scope.tracker
         if tracker is None:
             raise AssistantFailed("Rasa saved nothing")
         self._trace(turn, tracker)
         language = str(tracker.get_slot("language") or "ar")
-        waiting = [*requests[1:], *(tracker.get_slot("waiting_requests") or [])][: MOST_REQUESTS - 1]
-        if requests and _asks(tracker):
-            topics = [self._wording.say(f"label_intent_{intent}", language).text for _, intent in requests]
-            following = Formatter(language).list(topics[1:])
-            noted = self._wording.say("utter_requests_noted", language, first=topics[0], second=following)
-            replies.insert(0, noted)
+        waiting = [*(tracker.get_slot("waiting_requests") or []), *heard.later][: MOST_REQUESTS - 1]
+        if heard.later and _asks(tracker):
+            replies.insert(0, self._noted(heard, language))
         offer = tracker.get_slot("offer")
         while waiting and not _asks(tracker) and not _handed_over(turn):
             said, intent = waiting.pop(0)
-            topic = self._wording.say(f"label_intent_{intent}", language).text
+            topic = self._topic(intent, language)
             more = await self._tell(agent, turn, scope, said)
             if more:
                 opening = self._wording.say("utter_next_request", language, topic=topic).text
@@ -136,24 +148,35 @@ class RasaAssistant:
             replies[0] = replace(replies[0], text=f"{salam}\n{replies[0].text}")
         return replies
 
-    async def _heard(
-        self, agent: Agent, turn: Turn, tracker: DialogueStateTracker | None
-    ) -> tuple[str, list[tuple[str, str]]]:
+    def _noted(self, heard: Heard, language: str) -> Reply:
+        """That what else was asked for is not forgotten, said where an answer to a question is needed first."""
+        topics = [self._topic(intent, language) for _, intent in heard.later]
+        second = Formatter(language).list(topics)
+        if heard.first is None:
+            return self._wording.say("utter_request_added", language, second=second)
+        return self._wording.say(
+            "utter_requests_noted", language, first=self._topic(heard.first, language), second=second
+        )
+
+    def _topic(self, intent: str, language: str) -> str:
+        return self._wording.say(f"label_intent_{intent}", language).text
+
+    async def _heard(self, agent: Agent, turn: Turn, tracker: DialogueStateTracker | None) -> Heard:
         """What Rasa is told: a button's payload, the button that a typed word means, or the text; and the requests
         of a text with several."""
         if turn.payload is not None:
-            return turn.payload, []
+            return Heard(turn.payload)
         if button := chosen(turn.message.text, _offered(tracker)) or wanted(turn.message.text, _on_the_table(tracker)):
-            return button["payload"], []
+            return Heard(button["payload"])
         if (number := case_number_in(turn.message.text)) and len(turn.message.text.split()) <= _A_NUMBER_ALONE:
-            return f'/complaint_status{{"case": "{number}"}}', []
+            return Heard(f'/complaint_status{{"case": "{number}"}}')
         text = _typed(turn.message.text)
+        parsed = {part: await agent.parse_message(part) for part in parts_of(text)}
         if tracker is not None and tracker.active_loop_name:
-            return text, []  # in the middle of one matter; what else it holds is the form's to see
-        parsed: dict[str, Any] = {}
-        for part in parts_of(text):
-            parsed[part] = await agent.parse_message(part)
-        return text, requests_in(text, parsed)
+            answer, later = answer_and_requests(text, parsed, tracker.get_slot("goal"))
+            return Heard(answer, later=later)
+        requests = requests_in(text, parsed)
+        return Heard(requests[0][0], requests[0][1], requests[1:]) if requests else Heard(text)
 
     async def _tell(self, agent: Agent, turn: Turn, scope: TurnScope, text: str) -> list[Reply]:
         message = UserMessage(

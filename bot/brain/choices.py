@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import regex
 
+from bot.complaints.wishes import GOODS, NAMES, amounts_in, bare, holds, named_in, without_rejected
 from bot.text import normalize
 
 __all__ = ["chosen", "wanted"]
@@ -30,21 +31,12 @@ _AROUND = regex.compile(
     r"|i want|i mean|abi|3ayez|bghit|badi|yes|please) )*|(?: (?:من فضلك|لو سمحت|لو سمحتي|رجاء|please|pls|بليز|عفوا|شكرا))*$"
 )
 
-# What people call the things that a complaint is made good by; see `compensation.model.Option` and actions/complaints.py.
-_WANTED = {
-    "resend": r"ارسل\w*|ارسال|ترسل\w*|رسل\w*|ابعت\w*|تبعت\w*|بعت\w*|صيفط\w*|(?:واحد|وحده) (?:جديد\w*|اخر\w*|ثاني\w*|تاني\w*)|غيره|غيرها"
-    r"|جديد\w*|resend|replacement|new one|another one|a new|ab3at\w*|b3at\w*|seft\w*|wa7d[ae]? jdid\w*|wa7ad jdid\w*|jdid\w*",
-    "exchange": r"تبديل|استبدال|بدل\w*|ابدل\w*|تبدل\w*|غيرو\w*|exchange|swap|replace\w*|tabdeel|badel\w*|bedel\w*",
-    "missing_part": r"الناقص\w*|ناقص\w*|القطعه|كمل\w*|missing|rest|na2es|nages|naqes",
-    "refund": r"استرداد|استرجاع|فلوس\w*|مصار\w*|مصريات\w*|مبلغ\w*|المبلغ|دراهم\w*|refund|money|cash|fl?oo?s\w*|fel[ou]+s\w*|flous\w*|masar\w*",
-    "shipping_refund": r"(?:رسوم )?الشحن|التوصيل|shipping|delivery fee|sha7n|shahn",
-    "voucher": r"قسيم\w*|القسيم\w*|كوبون\w*|الكوبون|خصم|الخصم|voucher|coupon|discount|kobon|kou?poun|coupoun",
-    "points": r"نقاط|النقاط|نقط|points?|no2at|nqat|n9at",
-}
 _MEANT = {
     "not_enough": r"ما (?:ي|ت)كفي\w*|مو كافي|مش كفايه|موش كافي|ماشي كافي|ما ?هوش كافي|غير كاف\w*|لا يكفي|مايكفي\w*|ما يكفيش|ميكفيش"
     r"|قليل\w*|شويه|اكثر|اكتر|ما (?:ي|ت)رضيني\w*|ما عجبني\w*|تضحكو?\w*|not (?:good )?enough|too little|more than that|mesh kefaya"
-    r"|mo kafi|msh kfaye|mahouch? kafi|machi kafi",
+    r"|mo kafi|msh kfaye|mahouch? kafi|machi kafi"
+    r"|(?:offer|give|do|add|get|have|got) (?:(?:me|us|it|a|any|anything|something|little|bit|you) )*(?:more|better|else)|(?:any|some)thing (?:more|better|else)|more please"
+    r"|زيد\w*|زود\w*|احسن من (?:هذا|هيك|كذا|كده)|(?:شي|حاجه|عرض|خيار) (?:ثاني\w*|تاني\w*|اخر|احسن)|غير (?:هذا|كذا|كده|هيك|هاد\w*)",
     "decline_offers": r"لا شكرا|ما (?:ابي|ابغى|ابغي|بدي|بغيت|نحب|نبي) (?:شي|والو|حاجه|تعويض)\w*|مش عايز حاجه|ولا شي\w*|ما احتاج شي\w*"
     r"|لا احتاج شي\w*|ما عاد بدي\w*|بلا شي|مسامح\w*|no thanks?|no thank you|nothing|i(?:'m| am) fine|la shukran|la choukran"
     r"|la merci|non merci|ma badde shi|mesh 3ayez 7aga|ma bghit walou",
@@ -67,30 +59,38 @@ _ASKS = regex.compile(
     r"(?<!\p{L})(?:كم|كيف|كيفاش|متي|متى|امتى|امتي|ايمتي|وقتاش|ايش|وش|شو|شنو|شنوه|اش|ليش|ليه|علاش|وين|فين|قديش|شحال|ازاي|هل|يعني ايه|how|when|what"
     r"|why|which|where|who|kam|kif|kifach|emta|imta|wach|wesh|shu|shou|chnou|fein|wein)(?!\p{L})"
 )
-_GOODS = {"resend", "exchange", "missing_part"}  # three ways of getting the thing itself, that people call alike
+_WISHES = (
+    r"ابي|ابغي|اريد|عايز\w*|عاوز\w*|بدي|بغيت|نحب|نبي|حاب\w*|افضل|ودي|اعطوني|عطوني|رجع\w*|ترجع\w*|ردوا|ردولي|want|give|need|prefer|rather|like|instead"
+    r"|get|take|abi|abgha|3ayez\w*|3awez\w*|badd?i|bghit"
+)
+_CALLS_OFF = r"الغ\w*|ارجاع(?! (?:ال)?(?:مبلغ|فلوس|مصار))|ارجع ال\w*|اتصل\w*|cancel\w*|return|call\w*"  # an order called off or sent back is another matter
+_SHORT = 3  # words: "my money back"
 _LONGEST_WISH = 8  # words; a longer message says more than a choice
 _LONGEST_PROTEST = 16
-_ANSWERS = {*_WANTED, *_MEANT}
+_ANSWERS = {*NAMES, *_MEANT}
 
 
 def chosen(text: str, buttons: Sequence[Mapping[str, str]]) -> Mapping[str, str] | None:
     """The button of those offered last (`title`, `payload`) that a typed message means, or None."""
     if len(buttons) < 2:
         return None
-    said = _bare(text)
+    said = bare(text)
     if not said or len(said) > 80:
         return None
     for button in buttons:
-        if said == _bare(button["title"]):
+        if said == bare(button["title"]):
             return button
-    bare = regex.sub(r" (?:one|option)$", "", _AROUND.sub("", said).strip())
-    if regex.fullmatch(r"[1-9]", bare):
-        return buttons[int(bare) - 1] if int(bare) <= len(buttons) else None
-    if bare in _LAST:
-        return buttons[-1]
-    for place, words in enumerate(_ORDINALS[: len(buttons)]):
-        if bare in words:
-            return buttons[place]
+    place_said = regex.sub(r" (?:one|option)$", "", _AROUND.sub("", said).strip())
+    if regex.fullmatch(r"[1-9]", place_said):
+        if any(bare(button["title"]).isdigit() for button in buttons):
+            return None  # asked how many: a number is one, not a place
+        return buttons[int(place_said) - 1] if int(place_said) <= len(buttons) else None
+    single = [button for button in buttons if _values(button["payload"]).get("product") != "all"]
+    if place_said in _LAST:
+        return single[-1]
+    for place, words in enumerate(_ORDINALS[: len(single)]):
+        if place_said in words:
+            return single[place]
     return wanted(text, buttons)
 
 
@@ -98,48 +98,68 @@ def wanted(text: str, buttons: Sequence[Mapping[str, str]]) -> Mapping[str, str]
     """The offer of a complaint that a message asks for by name, or the way on ("not enough"), out ("no thanks") or back
     ("it is still wrong") that it means; None where the buttons are none of a complaint's."""
     offers = {name: button for button in buttons if (name := _offer(button["payload"]))}
-    said = _bare(text)
+    said = bare(text)
     words = len(said.split())
     if not said or not offers:
         return None
     if "complain_anyway" in offers:
         another = regex.search(r"\d{3}", said)  # it is about something else
-        insists = words <= _LONGEST_PROTEST and not another and _holds(_MEANT["complain_anyway"], said)
+        insists = words <= _LONGEST_PROTEST and not another and holds(_MEANT["complain_anyway"], said)
         return offers["complain_anyway"] if insists else None
     if "not_enough" in offers and _OTHERS.search(said) and _GOT.search(said):
-        compared = json.dumps({**_values(offers["not_enough"]["payload"]), "why": "compare"})
-        return {**offers["not_enough"], "payload": f"/not_enough{compared}"}
-    if words > _LONGEST_WISH:
+        return _way_on(offers, "compare")
+    if words <= _LONGEST_PROTEST:
+        said = without_rejected(said) or said  # "I don't want the voucher, I want my money back"
+    if len(said.split()) > _LONGEST_WISH:
         return None
     for name, meant in _MEANT.items():
-        if name in offers and _holds(meant, said):
+        if name in offers and holds(meant, said):
             return offers[name]
-    given = [name for name in offers if name in _WANTED]
+    given = [name for name in offers if name in NAMES]
     if len(given) == 1 and regex.fullmatch(_YES, said):
         return offers[given[0]]
+    if not _ASKS.search(said) and (worth := _amount(said, offers)):
+        return worth
     asked = regex.search(r"[?؟]", text) and not regex.match(
         r"(?:ممكن|اقدر|بقدر|can i|could i|may i|please)(?!\p{L})", said
     )
     loud = regex.search(r"!!|[?؟]!|![?؟]", text) or (text.isupper() and words > 1)
     if asked or loud or _DENIED.search(said) or _ASKS.search(said):
         return None  # who asks about an offer, or shouts at it, has not taken it
-    named = {name for name, called in _WANTED.items() if _holds(called, said)}
-    if named & _GOODS & set(given):
-        named -= _GOODS - set(given)
-    if "shipping_refund" in named and "refund" in named:
-        named.remove("refund")  # "the shipping money"
-    if "missing_part" in named and "resend" in named:
-        named.remove("resend")
-    return offers.get(named.pop()) if len(named) == 1 else None
+    named = named_in(said)
+    if named & GOODS & set(given):
+        named -= GOODS - set(given)
+    if len(named) != 1:
+        return None
+    name = named.pop()
+    return offers.get(name) or _beyond(name, said, offers)
 
 
-def _bare(text: str) -> str:
-    """Words alone, as they are compared."""
-    return " ".join(regex.sub(r"[^\p{L}\p{N}' ]+", " ", normalize(text)).split())
+def _amount(said: str, offers: Mapping[str, Mapping[str, str]]) -> Mapping[str, str] | None:
+    """What a sum of money means: the one offer of that worth, or more than was offered."""
+    amounts = amounts_in(said)
+    if not amounts:
+        return None
+    worth = [b for name, b in offers.items() if name in NAMES and amounts[-1] in bare(b["title"]).split()]
+    return worth[0] if len(worth) == 1 else _way_on(offers, "beyond")
 
 
-def _holds(words: str, said: str) -> bool:
-    return regex.search(rf"(?<!\p{{L}})(?:ال|بال|وال|لل|ب|و|ل|el |l )?(?:{words})(?!\p{{L}})", said) is not None
+def _beyond(name: str, said: str, offers: Mapping[str, Mapping[str, str]]) -> Mapping[str, str] | None:
+    """The way on, for something that was not offered and is plainly wished for: not for a word about it."""
+    if name in GOODS and GOODS & set(offers):
+        return None  # the thing itself is offered, by another name
+    short = name == "refund" and len(said.split()) <= _SHORT
+    if not (short or holds(_WISHES, said)) or holds(_CALLS_OFF, said):
+        return None
+    return _way_on(offers, "beyond", option=name)
+
+
+def _way_on(offers: Mapping[str, Mapping[str, str]], why: str, **more: str) -> Mapping[str, str] | None:
+    """The button "not enough" with the reason why; one that has led to a person says so already."""
+    button = offers.get("not_enough")
+    if button is None or "why" in _values(button["payload"]):
+        return button
+    return {**button, "payload": "/not_enough" + json.dumps({**_values(button["payload"]), "why": why, **more})}
 
 
 def _offer(payload: str) -> str | None:

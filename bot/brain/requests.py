@@ -11,7 +11,7 @@ from typing import Any
 
 import regex
 
-__all__ = ["FAMILIES", "MOST_REQUESTS", "Request", "parts_of", "requests_in"]
+__all__ = ["FAMILIES", "MOST_REQUESTS", "Request", "answer_and_requests", "parts_of", "requests_in"]
 
 MOST_REQUESTS = 3
 _MOST_PARTS = 12  # a longer message is a story
@@ -41,6 +41,7 @@ FAMILIES: Mapping[str, str] = {
 }
 
 _ONE_STORY = {"delivery", "after the sale", "payment"}
+_MATTERS = {"track": "delivery", "refund": "after the sale", "return": "after the sale", "case": "after the sale"}
 
 _ARABIC_CUES = (
     "كمان|برضو|برضه|ايضا|كذلك|كذالك|بالاضافه|بالنسبه|بخصوص|شي ثاني|شي تاني|شغله ثانيه|شغله تانيه|سؤال ثاني|"
@@ -96,8 +97,7 @@ def requests_in(text: str, parsed: Mapping[str, Mapping[str, Any]]) -> list[Requ
     for part in parts_of(text):
         intent = parsed[part].get("intent") or {}
         name = str(intent.get("name"))
-        family = FAMILIES.get(name)
-        sure = float(intent.get("confidence") or 0) >= _SURE and len(part.split()) > 1
+        family, sure = FAMILIES.get(name), _is_sure(part, parsed[part])
         if family in _ONE_STORY and families & _ONE_STORY and not _names_an_order(parsed[part]):
             family = None  # "you are late and I want my money back" is about one order
         if family and sure and family not in families and len(found) < MOST_REQUESTS:
@@ -109,3 +109,40 @@ def requests_in(text: str, parsed: Mapping[str, Mapping[str, Any]]) -> list[Requ
         else:
             opening = f"{opening} {part}".strip()
     return found if len(found) > 1 else []
+
+
+def answer_and_requests(
+    text: str, parsed: Mapping[str, Mapping[str, Any]], goal: str | None
+) -> tuple[str, list[Request]]:
+    """What of a message answers the question that was asked for `goal` (actions/orders.py), and the requests that follow
+    it ("9046, and how much is delivery?"). The whole message and nothing where its first part is a request already, or
+    what follows belongs to the same matter."""
+    matter = _MATTERS.get(str(goal), FAMILIES.get(str(goal), goal))
+    answer: list[str] = []
+    found: list[Request] = []
+    for part in parts_of(text):
+        name = str((parsed[part].get("intent") or {}).get("name"))
+        family = FAMILIES.get(name)
+        if {family, matter} <= _ONE_STORY and not _names_an_order(parsed[part]):
+            family = None
+        if family and family != matter and _is_sure(part, parsed[part]):
+            if not answer:
+                return text, []
+            found.append((part, name))
+        elif found:
+            found[-1] = (f"{found[-1][0]} {part}", found[-1][1])
+        elif not answer and not _answers(parsed[part]):
+            return text, []  # "sorry, how much is delivery?"
+        else:
+            answer.append(part)
+    return (" ".join(answer), found[: MOST_REQUESTS - 1]) if found else (text, [])
+
+
+def _answers(read: Mapping[str, Any]) -> bool:
+    """Whether a part can answer a question: it holds data, or says yes or no."""
+    name = (read.get("intent") or {}).get("name")
+    return bool(read.get("entities")) or name in ("inform", "affirm", "deny")
+
+
+def _is_sure(part: str, read: Mapping[str, Any]) -> bool:
+    return float((read.get("intent") or {}).get("confidence") or 0) >= _SURE and len(part.split()) > 1

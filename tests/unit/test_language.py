@@ -100,3 +100,9 @@ def test_any_text_is_read(reader: LanguageReader, text: str) -> None:
     assert reading.language in (None, "ar", "en", "other")
     assert (reading.code is not None) == (reading.language == "other")
     assert foreign_language(text) == reading.code or reading.code is None
+
+
+@pytest.mark.parametrize("text", ["order problem", "the size", "any discount"])
+def test_a_short_english_text_is_no_more_than_a_guess(reader: LanguageReader, text: str) -> None:
+    reading = reader.read(text)
+    assert reading.language in (None, "en") and "en" in (reading.language, reading.guess)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.brain.choices import chosen
-from bot.brain.requests import FAMILIES, MOST_REQUESTS, parts_of, requests_in
+from bot.brain.requests import FAMILIES, MOST_REQUESTS, answer_and_requests, parts_of, requests_in
 
 _WORDS = {
     "cancel_order": ("cancel", "الغ", "نلغي", "elghi"),
@@ -28,11 +28,33 @@ def understand(text: str) -> dict[str, Any]:
         if any(word in text.lower() for word in words):
             numbers = [{"entity": "order_number"}] if "100" in text else []
             return {"intent": {"name": intent, "confidence": 0.9}, "entities": numbers}
+    if any(sign.isdigit() for sign in text) or "الاسود" in text:
+        return {"intent": {"name": "inform", "confidence": 0.8}, "entities": [{"entity": "phone"}]}
     return {"intent": {"name": "out_of_scope", "confidence": 0.4}}
 
 
 def requests(text: str) -> list[tuple[str, str]]:
     return requests_in(text, {part: understand(part) for part in parts_of(text)})
+
+
+@pytest.mark.parametrize(
+    ("text", "goal", "answer", "intents"),
+    [
+        ("9046، وكم رسوم الشحن؟", "track", "9046،", ["faq"]),
+        ("it is 9046, and the coupon doesn't work", "cancel", "it is 9046,", ["voucher"]),
+        ("9046، وين طلبي", "track", "9046، وين طلبي", []),  # the same matter once more
+        ("الاسود، وبغيت ارجع السماعة", "complaint_damaged", "الاسود، وبغيت ارجع السماعة", []),  # one story
+        ("9046، وين طلبي 1004", "cancel", "9046،", ["track_order"]),
+        ("كم رسوم الشحن لجدة؟ رقمي 9046", "track", "كم رسوم الشحن لجدة؟ رقمي 9046", []),  # a new wish comes first
+        ("9046", "track", "9046", []),
+        ("sorry, how much is shipping", "track", "sorry, how much is shipping", []),  # it answers nothing
+    ],
+)
+def test_what_comes_with_an_answer_is_a_request_of_its_own(
+    text: str, goal: str, answer: str, intents: list[str]
+) -> None:
+    told, later = answer_and_requests(text, {part: understand(part) for part in parts_of(text)}, goal)
+    assert (told, [intent for _, intent in later]) == (answer, intents)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ __all__ = ["LanguageReader", "Reading", "foreign_language", "language_of"]
 
 _FOREIGN = Path(__file__).with_name("foreign.yml")
 _NOT_LANGUAGE = regex.compile(r"\S+@\S+|https?://\S+|www\.\S+|\b(?:ORD|ord)[-\s]?\d+|#\w+|\b\p{Latin}{1,4}\d{3,}\b")
+_COMMON = regex.compile(r"[\p{Arabic}\p{Latin}]*")
 _ARABIC, _LATIN = regex.compile(r"\p{Arabic}"), regex.compile(r"\p{Latin}")
 _SCRIPTS = {
     "ru": regex.compile(r"\p{Cyrillic}"),
@@ -64,12 +65,14 @@ _ARABIC_SCRIPT, _LATIN_SCRIPT = ("msa", "gulf", "egy", "lev", "mag"), ("en", "ar
 @dataclass(frozen=True)
 class Reading:
     """`language` is ar, en or other (then `code` is its ISO 639 code); None where the text does not tell, and then
-    what was known before stays. `variety` is one of the eight of the training data, or None."""
+    what was known before stays. `variety` is one of the eight of the training data, or None. `guess`: the likelier
+    language of a text that does not tell, for those of whom nothing is known before."""
 
     variety: str | None
     language: str | None
     code: str | None = None
     confidence: float = 0.0
+    guess: str | None = None
 
 
 @lru_cache(maxsize=1)
@@ -92,7 +95,7 @@ def _foreign(text: str) -> tuple[str | None, float]:
     letters = [sign for sign in text if sign.isalpha()]
     if not letters:
         return None, 0.0
-    for code, script in _SCRIPTS.items():
+    for code, script in _SCRIPTS.items() if not _COMMON.fullmatch("".join(letters)) else ():
         found = sum(1 for sign in letters if script.match(sign))
         if found >= 2 and found / len(letters) > 0.5:
             if code == "zh" and any(_SCRIPTS["ja"].match(sign) for sign in letters):
@@ -122,7 +125,8 @@ def language_of(variety: str) -> str:
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class LanguageReader(GraphComponent, IntentClassifier):
-    """Adds `variety`, `language` and `language_code` (for language `other`) to a message; null where it cannot tell."""
+    """Adds `variety`, `language`, `language_code` (for language `other`) and `language_guess` to a message; null where it
+    cannot tell."""
 
     @staticmethod
     def get_default_config() -> dict[str, Any]:
@@ -192,7 +196,7 @@ class LanguageReader(GraphComponent, IntentClassifier):
         language = language_of(variety)
         alike = sum(other for name, other in chances if language_of(name) == language)
         if latin < 3 or alike < self._config["least_language"]:
-            return Reading(None, None, None, chance)
+            return Reading(None, None, None, chance, guess=language)
         return Reading(variety if sure else None, language, None, chance)
 
     def _chances(self, letters: str, arabic: int, latin: int) -> list[tuple[str, float]]:
@@ -216,6 +220,7 @@ class LanguageReader(GraphComponent, IntentClassifier):
             message.set("variety", reading.variety, add_to_output=True)
             message.set("language", reading.language, add_to_output=True)
             message.set("language_code", reading.code, add_to_output=True)
+            message.set("language_guess", reading.guess, add_to_output=True)
         return messages
 
     @classmethod

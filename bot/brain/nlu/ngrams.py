@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,6 +45,7 @@ _STANDALONE_DIGITS = regex.compile(r"(?<!\p{L})\d+(?!\p{L})")
 LONGEST = 1000  # characters; a message's wish stands in its first lines, and n-grams of a book cost seconds
 
 
+@lru_cache(maxsize=64)  # several n-grams are counted in one form
 def content_form(text: str) -> str:
     """What is said, without how it is spelled; a number keeps only its length (1042 → 0000)."""
     return str(_NUMBER.sub(lambda found: "0" * min(len(found[0]), 12), normalize(text[:LONGEST])))
@@ -66,6 +67,7 @@ def surface_form(text: str) -> str:
     return " ".join(_NUMBER.sub("0", _ELONGATION.sub(r"\1\1\1", bare)).split())
 
 
+@lru_cache(maxsize=64)
 def sound_form(text: str) -> str:
     """What is said, as it sounds: Arabic and Arabizi meet (`bot.brain.nlu.sounds`)."""
     return sounds(content_form(text))
@@ -94,6 +96,7 @@ class Ngrams:
         than `min_df` training texts are left out."""
         self._setting: dict[str, Any] = {"form": form, "analyzer": analyzer, "low": low, "high": high}
         self._form = FORMS[form]
+        self._terms = lru_cache(maxsize=4)(self._terms_of)  # a message is asked for its row, then how familiar it is
         self._vectorizer = self._make(min_df=min_df)
 
     def _make(self, **more: Any) -> TfidfVectorizer:
@@ -113,9 +116,12 @@ class Ngrams:
         found: Callable[[str], list[str]] = self._vectorizer.build_analyzer()
         return found
 
+    def _terms_of(self, text: str) -> list[str]:
+        return self._analyze(self._form(text))
+
     def familiar(self, text: str, length: int) -> float:
         """The share of the text's different n-grams of `length` that are known; 1 where it has none."""
-        terms = {term for term in self._analyze(self._form(text)) if len(term) == length}
+        terms = {term for term in self._terms(text) if len(term) == length}
         known = self._vectorizer.vocabulary_
         return sum(term in known for term in terms) / len(terms) if terms else 1.0
 
@@ -139,7 +145,7 @@ class Ngrams:
         """The row of one text, the same as `rows` gives; several times faster, for messages as they come."""
         known = self._vectorizer.vocabulary_
         counts: dict[int, int] = {}
-        for term in self._analyze(self._form(text)):
+        for term in self._terms(text):
             place = known.get(term)
             if place is not None:
                 counts[place] = counts.get(place, 0) + 1

@@ -6,6 +6,8 @@ Latin consonants here, sounds that Arabizi writes alike folded together. English
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import regex
 
 __all__ = ["sounds"]
@@ -30,6 +32,7 @@ def sounds(normalized: str) -> str:
     return " ".join(filter(None, map(_word, normalized.split())))
 
 
+@lru_cache(maxsize=20_000)
 def _word(word: str) -> str:
     if regex.match(r"\p{Arabic}", word):
         heard = word.translate(_ARABIC)
