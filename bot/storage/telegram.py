@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
+from bot.conversations.model import Owner
+from bot.customers.proof import IDLE
 from bot.orders.model import CustomerId
 from bot.storage import tables as t
 from bot.storage.database import Database
 from bot.storage.effects import insert_ignore
+from bot.storage.log import new_id
 
 CHANNEL = "telegram"
 
@@ -121,7 +125,9 @@ class SqlTelegram:
                     t.telegram_updates.c.received_at < before, t.telegram_updates.c.done_at.is_not(None)
                 )
             )
-            c.execute(t.telegram_links.delete().where(t.telegram_links.c.expires_at < before))
+            # One that was followed stays: it says since when the chat is the customer's.
+            links = t.telegram_links.c
+            c.execute(t.telegram_links.delete().where(links.expires_at < before, links.used_at.is_(None)))
             return int(gone.rowcount)
 
     # -- chats ---------------------------------------------------------------------------------------------------------
@@ -220,45 +226,89 @@ class SqlTelegram:
             c.execute(t.telegram_links.insert().values(token=_hash(token), customer=customer, expires_at=expires))
         return token
 
-    def use_link(self, token: str, address: str, now: datetime) -> CustomerId | None:
+    def use_link(self, token: str, address: str, language: str, now: datetime) -> CustomerId | None:
         links = t.telegram_links
         fresh = sa.and_(links.c.used_at.is_(None), links.c.expires_at > now)
         with self._db.write() as c:
             used = c.execute(
                 links.update()
                 .where(links.c.token == _hash(token), sa.or_(fresh, links.c.used_by == address))
-                .values(used_at=now, used_by=address)
+                .values(
+                    used_by=address,
+                    used_at=sa.case(
+                        (links.c.used_at.is_(None), sa.literal(now, links.c.used_at.type)), else_=links.c.used_at
+                    ),
+                )
             )
             if used.rowcount != 1:
                 return None
-            return CustomerId(c.execute(sa.select(links.c.customer).where(links.c.token == _hash(token))).scalar_one())
-
-    def join(self, address: str, customer: CustomerId, now: datetime) -> bool:
-        with self._db.write() as c:
-            conversation = c.execute(
-                sa.select(t.conversations.c.id).where(*_at(address)).with_for_update()
-            ).scalar_one_or_none()
-            if conversation is None:
-                return False
-            # The customer's other chat, if there is one, is theirs no more: the link was made for this one.
-            c.execute(
-                t.conversations.update()
-                .where(t.conversations.c.channel == CHANNEL, t.conversations.c.customer == customer)
-                .values(customer=None)
-            )
-            c.execute(t.conversations.update().where(t.conversations.c.id == conversation).values(customer=customer))
-            c.execute(t.proofs.delete().where(t.proofs.c.conversation_id == conversation))
-            c.execute(
-                t.proofs.insert().values(conversation_id=conversation, customer=customer, given_at=now, used_at=now)
-            )
-            return True
+            customer = c.execute(sa.select(links.c.customer).where(links.c.token == _hash(token))).scalar_one()
+            _join(c, address, CustomerId(customer), language, now)
+            return CustomerId(customer)
 
     def unlink(self, address: str) -> None:
+        of_chat = sa.select(t.conversations.c.id).where(*_at(address)).scalar_subquery()
         with self._db.write() as c:
-            of_chat = sa.select(t.conversations.c.id).where(*_at(address)).scalar_subquery()
+            _part(c, address)
             for table in (t.proofs, t.verified_phones):
                 c.execute(table.delete().where(table.c.conversation_id == of_chat))
-            c.execute(t.conversations.update().where(*_at(address)).values(customer=None))
+
+    def recognise(self, address: str, now: datetime) -> None:
+        with self._db.read() as c:
+            known = c.execute(
+                sa.select(t.conversations.c.id, t.conversations.c.customer).where(
+                    *_at(address), t.conversations.c.customer.is_not(None)
+                )
+            ).first()
+        if known is None:
+            return
+        proofs = t.proofs
+        with self._db.write() as c:
+            fresh = c.execute(
+                proofs.update()
+                .where(
+                    proofs.c.conversation_id == known.id,
+                    sa.or_(proofs.c.customer == known.customer, proofs.c.used_at < now - IDLE),
+                )
+                .values(customer=known.customer, used_at=now)
+            )
+            if fresh.rowcount == 0:  # none at all, or a fresh one of another customer's order
+                insert_ignore(c, proofs, conversation_id=known.id, customer=known.customer, given_at=now, used_at=now)
+
+
+def _join(c: Connection, address: str, customer: CustomerId, language: str, now: datetime) -> None:
+    """The chat is that customer's, proven by now; their other chat, if there is one, is theirs no more: the link was made
+    for this one."""
+    theirs = sa.and_(t.conversations.c.channel == CHANNEL, t.conversations.c.customer == customer)
+    before = sa.select(t.conversations.c.address).where(theirs, t.conversations.c.address != address)
+    for other in c.execute(before.with_for_update()).scalars().all():
+        _part(c, other)
+    locked = sa.select(t.conversations.c.id).where(*_at(address)).with_for_update()
+    conversation = c.execute(locked).scalar_one_or_none()
+    if conversation is None:
+        insert_ignore(
+            c,
+            t.conversations,
+            id=new_id(),
+            channel=CHANNEL,
+            address=address,
+            owner=Owner.BOT.value,
+            language=language,
+            last_number=0,
+            opted_out=False,
+            created_at=now,
+            active_at=now,
+        )
+        conversation = c.execute(locked).scalar_one()
+    c.execute(t.conversations.update().where(t.conversations.c.id == conversation).values(customer=customer))
+    c.execute(t.proofs.delete().where(t.proofs.c.conversation_id == conversation))
+    c.execute(t.proofs.insert().values(conversation_id=conversation, customer=customer, given_at=now, used_at=now))
+
+
+def _part(c: Connection, address: str) -> None:
+    """Nobody knows any more whose the chat is, and no link that was followed there is good there again."""
+    c.execute(t.conversations.update().where(*_at(address)).values(customer=None))
+    c.execute(t.telegram_links.delete().where(t.telegram_links.c.used_by == address))
 
 
 def _at(address: str) -> tuple[object, object]:

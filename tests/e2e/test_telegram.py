@@ -10,17 +10,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import requests
 import sqlalchemy as sa
 from PIL import Image
 
+from bot.bootstrap import utc_now
+from bot.customers.identity import identity_token
+from bot.orders.model import CustomerId
 from bot.storage import tables as t
 from tests.e2e.server import Server
+from tests.e2e.webchat import Chat
 from tests.e2e.wires import until
 from tests.telegram.server import TOKEN, Customer, TelegramServer, telegram
 
 pytestmark = pytest.mark.slow
 
 NUMBERS = itertools.count(8001)
+IDENTITY_SECRET = "the shop's own secret, known to its site and to Thiqa"
 PHONE = "966551234567"  # of the demo shop's customer c1
 
 
@@ -45,6 +51,7 @@ def here(request: pytest.FixtureRequest, trained_home: Any, tmp_path_factory: py
             THIQA_TELEGRAM_TOKEN=TOKEN,
             THIQA_TELEGRAM_API_URL=bot_api.url,
             THIQA_TELEGRAM_MODE=getattr(request, "param", "polling"),
+            THIQA_IDENTITY_SECRET=IDENTITY_SECRET,
         )
         try:
             yield Here(bot_api, server.start())
@@ -121,6 +128,31 @@ def test_ones_own_contact_is_the_proof_and_stays_it(here: Here) -> None:
     customer.hears(3)
     customer.says("وين طلبي 1001")
     assert "AX55010001" not in customer.hears(4)[3]
+
+
+def test_a_customer_of_the_website_goes_on_here_unasked_and_reads_it_there_until_they_unlink(here: Here) -> None:
+    customer = here.customer()
+    with Chat(here.server.url).open() as chat:
+        assert chat.identify(identity_token(IDENTITY_SECRET, CustomerId("c2"), utc_now()))["ok"]
+        sent = {"Authorization": f"Bearer {chat.session}"}
+        answer = requests.post(f"{here.server.url}/webchat/telegram-link", headers=sent, timeout=10)
+        assert answer.status_code == 201, answer.text
+        customer.says(f"/start {answer.json()['url'].partition('?start=')[2]}")
+        assert "/unlink" in customer.hears()[0]
+        customer.says("وين طلباتي؟")
+        told = customer.hears(2)[1]
+        assert [proof.customer for proof in rows(here.server, t.proofs, customer)] == ["c2"]
+        chat.wait_for(lambda: chat.of("session_changed"))
+
+        def shown() -> list[str]:
+            elsewhere = chat.request_session()["elsewhere"]
+            return [message["text"] for message in elsewhere["messages"]] if elsewhere else []
+
+        assert shown()[:1] == ["/start"] and "وين طلباتي؟" in shown() and told in shown()
+        customer.says("/unlink")
+        customer.hears(3)
+        until(lambda: shown() == [])
+    assert conversation(here.server, customer).customer is None
 
 
 def test_a_phone_that_was_shared_before_opens_ones_own_order_and_no_other(here: Here) -> None:

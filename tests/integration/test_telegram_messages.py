@@ -349,6 +349,27 @@ def test_what_is_replied_to_and_forwarded_stays_with_the_message(here: World, cu
     assert second.meta["forwarded"] is True
 
 
+@pytest.mark.parametrize(
+    ("quoted", "order"),
+    [
+        ("طلبك رقم \u2066#1004\u2069 في الطريق، رقم التتبع AX55010004، يصل 28 نوفمبر", "1004"),
+        ("الطلب ١٠٠٤ (سماعة) الآن: قيد التجهيز", "1004"),
+        ("Order 1004 is on its way, order 1004 arrives on 28 November", "1004"),
+        ("ORD-1004", "1004"),
+        ("الطلب 1001 والطلب 1004", None),
+        ("يصل خلال 3 أيام، 120 ر.س", None),
+        ("", None),
+    ],
+)
+def test_the_one_order_that_a_quoted_text_names_stays_with_the_message(
+    here: World, customer: Customer, quoted: str, order: str | None
+) -> None:
+    replied = {"message_id": 3, "chat": customer.chat, "date": 1, "text": quoted}
+    customer.says("وين هذا؟", **({"reply_to_message": replied} if quoted else {}))
+    customer.hears()
+    assert here.said(5001)[0].meta.get("quoted_order") == order
+
+
 def test_a_card_number_is_stored_nowhere(here: World, customer: Customer) -> None:
     customer.says("بطاقتي 4111 1111 1111 1111")
     customer.hears(1)
@@ -434,8 +455,9 @@ def test_a_link_from_the_website_makes_the_chat_that_customers_once(
     here: World, customer: Customer, server: TelegramServer, database: Database
 ) -> None:
     SqlIdentities(database).identify("webchat", "visitor", CustomerId("c1"), "ar", utc_now())
-    link = server.until(lambda: here.telegram.link("webchat", "visitor"))
-    assert here.telegram.link("webchat", "stranger") is None
+    link, expires = server.until(lambda: here.telegram.link("webchat", "visitor"))
+    assert timedelta(minutes=14) < expires - utc_now() <= timedelta(minutes=15)
+    assert here.telegram.link("webchat", "stranger") is None and link.startswith(f"{here.telegram.address}?")
     name, _, payload = link.removeprefix("https://t.me/").partition("?start=")
     assert name == "thiqa_700001_bot" and len(payload) <= 64
     customer.says(f"/start {payload}")
@@ -452,7 +474,9 @@ def test_a_link_from_the_website_makes_the_chat_that_customers_once(
     customer.hears(2)
     here.quiet()
     (mine,) = here.rows(t.conversations, t.conversations.c.address == "700001:5001")
-    assert mine.customer is None
+    assert mine.customer is None and not here.rows(t.proofs, t.proofs.c.conversation_id == mine.id)
+    customer.says(f"/start {payload}")
+    assert customer.hears(3)[2] == 're: /notice{"notice": "link_refused"}'
 
 
 def test_a_link_that_is_too_old_is_refused(here: World, customer: Customer, database: Database) -> None:

@@ -113,13 +113,13 @@ def test_what_comes_in_meanwhile_stays_in_order(here: World, customer: Customer,
 
 def test_one_slow_chat_keeps_no_other_waiting(here: World, server: TelegramServer) -> None:
     slow, quick = Customer(server, 5001), Customer(server, 5002)
-    server.fails("sendMessage", "slow", seconds=2.0)
+    server.fails("sendMessage", "slow", seconds=6.0)
     slow.says("بطيء")
     server.until(lambda: server.called("sendMessage"))
     began = time.monotonic()
     quick.says("سريع")
     quick.hears()
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5
     slow.hears()
 
 
@@ -143,7 +143,7 @@ def test_what_did_not_arrive_is_sent_again_and_arrives_once(
 
 
 def test_a_slow_answer_is_waited_for(here: World, customer: Customer, server: TelegramServer) -> None:
-    server.fails("sendMessage", "slow", seconds=2.0)
+    server.fails("sendMessage", "slow", seconds=6.0)
     customer.says("مرحبا")
     customer.hears()
     here.quiet()
@@ -321,4 +321,4 @@ def test_images_and_documents_are_sent_with_their_words(
     assert photo["photo"].encode("latin-1") == image.content and photo["caption"] == "صورة القطعة"
     assert document["document"] == "%PDF-1.4"
     assert long["caption"] == "" and words["text"] == "ط" * 2000
-    assert [row.error for row in here.rows(t.outbox)][3:] == ["the image is not there", "the document cannot be read"]
+    assert [row.error for row in here.rows(t.outbox)][3:] == ["the file is not there", "the document cannot be read"]

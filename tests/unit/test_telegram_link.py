@@ -17,10 +17,10 @@ SESSIONS = Sessions([b"key" * 11], lambda: NOW)
 LINK = "https://t.me/thiqa_bot?start=link_x"
 
 
-def link(visitor: str) -> str | None:
+def link(visitor: str) -> tuple[str, datetime] | None:
     if visitor == "away":
         raise StorageUnavailable("gone")
-    return LINK if visitor == "known" else None
+    return (LINK, NOW) if visitor == "known" else None
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def headers(visitor: str) -> dict[str, str]:
 def test_a_link_is_for_whom_the_shop_knows(client: TestClient, visitor: str, status: int) -> None:
     answer = client.post("/webchat/telegram-link", headers=headers(visitor))
     assert answer.status_code == status
-    assert (answer.json().get("url") == LINK) is (status == 201)
+    assert (answer.json() == {"url": LINK, "expires_at": NOW.isoformat()}) is (status == 201)
 
 
 @pytest.mark.parametrize("sent", [{}, {"Authorization": "Bearer x"}, {"Authorization": "Basic x"}])

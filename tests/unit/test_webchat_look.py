@@ -27,7 +27,7 @@ class Log:
         self.looked: list[datetime] = []
         self.failed = 0
 
-    def moved(self, _channel: str, since: datetime) -> Sequence[LogState]:
+    def moved(self, _channel: str, since: datetime) -> Sequence[Any]:
         if self.away:
             self.failed += 1
             raise StorageUnavailable("away")
@@ -40,7 +40,13 @@ class Log:
 
 def channel(log: Log, clock: SetClock) -> Webchat:
     services: Any = dict.fromkeys(WebchatServices.__dataclass_fields__)
-    services |= {"transcripts": log, "clock": clock, "live": LiveEvents(), "origins": Origins([], "http://x")}
+    services |= {
+        "transcripts": log,
+        "others": log,
+        "clock": clock,
+        "live": LiveEvents(),
+        "origins": Origins([], "http://x"),
+    }
     return Webchat(WebchatServices(**services))
 
 

@@ -33,6 +33,7 @@ from bot.conversations.ports import Clock, Wording
 from bot.errors import ImageRefused, MessageRefused, StorageUnavailable
 from bot.files.images import LARGEST, clean_image
 from bot.files.model import FileStore
+from bot.text import western_digits
 
 log = structlog.get_logger()
 
@@ -47,6 +48,10 @@ _COMMAND = re.compile(r"/([A-Za-z][A-Za-z0-9_]{0,31})(?:@\w{1,64})?(?:\s+(.{0,20
 _PAYLOAD = re.compile(r"[A-Za-z0-9_\-]{1,64}")
 _PHONE = re.compile(r"\+?[0-9]{5,15}")
 _BUTTON = re.compile(r"b\.[0-9a-f]{14}")
+# An order as it is named in a sentence, ours or a customer's: a date or a tracking number is none.
+_ORDER = re.compile(
+    r"(?:#|\border\b|\bord-|طلب\w*|اوردر\w*)(?:\s|رقم|number|no\.?|[#:\-\u2066-\u2069])*([0-9]{3,12})\b", re.I
+)
 _MEANINGS = {
     "help": "/help",
     "orders": "/track_order",
@@ -197,6 +202,7 @@ class Handling:
             await self._unread(inbound, said.what.value, said.shown)
 
     async def _receive(self, inbound: Inbound) -> bool:
+        await asyncio.to_thread(self._s.records.recognise, inbound.address, self._s.clock())
         return (await asyncio.to_thread(self._s.inbox.receive, inbound)).new
 
     def _typed(self, said: Said, inbound: Inbound) -> Inbound:
@@ -218,8 +224,8 @@ class Handling:
             await asyncio.to_thread(self._s.records.reachable, address, None)
             await self._start(address, inbound, rest)
         elif name == "unlink":
+            await asyncio.to_thread(self._s.records.unlink, address)  # first: what is said from here on is nobody's
             await self._receive(replace(inbound, means=notice("unlinked")))
-            await asyncio.to_thread(self._s.records.unlink, address)
         elif name == "language" and rest.lower() in _LANGUAGES:
             told = f'/change_language{{"language": "{_LANGUAGES[rest.lower()]}"}}'
             await self._receive(replace(inbound, means=told))
@@ -235,11 +241,10 @@ class Handling:
         kind, _, value = payload.partition("_")
         if kind == "link" and value:
             now = self._s.clock()
-            customer = await asyncio.to_thread(self._s.records.use_link, value, address, now)
-            await self._receive(replace(inbound, text="/start", means=notice("linked" if customer else "link_refused")))
+            customer = await asyncio.to_thread(self._s.records.use_link, value, address, inbound.language, now)
             if customer:
-                await asyncio.to_thread(self._s.records.join, address, customer, now)
                 log.info("telegram.linked")
+            await self._receive(replace(inbound, text="/start", means=notice("linked" if customer else "link_refused")))
             return
         if kind == "order" and re.fullmatch(r"[0-9]{3,12}", value):
             await self._receive(replace(inbound, means=f"/track_order{json.dumps({'order_number': value})}"))
@@ -393,6 +398,9 @@ def _context(said: Said) -> dict[str, Any]:
     context: dict[str, Any] = {}
     if said.quoted:
         context["quoted"] = clean(said.quoted).text
+        orders = set(_ORDER.findall(western_digits(said.quoted)))
+        if len(orders) == 1:  # of several, nobody knows which is meant
+            context["quoted_order"] = orders.pop()
     if said.forwarded:
         context["forwarded"] = True
     return context

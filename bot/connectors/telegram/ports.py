@@ -78,11 +78,12 @@ class TelegramRecords(Protocol):
     def make_link(self, channel: str, address: str, expires: datetime) -> str | None:
         """A token, good once, for the customer of another channel's conversation; None where they are not known."""
 
-    def use_link(self, token: str, address: str, now: datetime) -> CustomerId | None:
-        """The customer that a token names, if it is good, or was used by this very chat."""
-
-    def join(self, address: str, customer: CustomerId, now: datetime) -> bool:
-        """The conversation there is that customer's, proven by now; False where there is no conversation."""
+    def use_link(self, token: str, address: str, language: str, now: datetime) -> CustomerId | None:
+        """Make the chat, begun where there is none, that of the customer whom a token names, proven by now. None where the
+        token is not good; the chat that has used it may use it again, until it is unlinked."""
 
     def unlink(self, address: str) -> None:
         """Forget whose the conversation is, and the phone number that was shared."""
+
+    def recognise(self, address: str, now: datetime) -> None:
+        """Whose the chat is was proven once, and only they can write in it: their proof is as fresh as their message."""

@@ -30,7 +30,7 @@ from bot.conversations.model import FileId
 from bot.conversations.ports import Clock, Wording
 from bot.delivery.model import Outgoing
 from bot.delivery.service import NotYet, TryAgain, Undeliverable
-from bot.files.model import FileStore
+from bot.files.model import FileStore, Image
 
 log = structlog.get_logger()
 
@@ -101,20 +101,29 @@ class TelegramSender:
         return [file, *calls]
 
     def _file(self, outgoing: Outgoing) -> tuple[str, dict[str, Any]] | None:
-        """`image`: the id of a stored image of this conversation. `document`: {"name", "content": base64}."""
+        """`image`: the id of a stored image of this conversation. `document`: {"id", "name"} of a stored file, or
+        {"name", "content": base64} of one that is stored nowhere."""
         if image := outgoing.body.get("image"):
-            found = self._files.image(outgoing.channel, outgoing.address, FileId(str(image)))
-            if found is None:
-                raise Undeliverable("the image is not there")
+            found = self._stored(outgoing, str(image))
             name = f"image.{found.media_type.partition('/')[2]}"
             return "sendPhoto", {"photo": InputFile(found.content, name, attach=False)}
         if document := outgoing.body.get("document"):
             try:
-                content = base64.b64decode(str(document["content"]), validate=True)
+                content = (
+                    self._stored(outgoing, str(document["id"])).content
+                    if "id" in document
+                    else base64.b64decode(str(document["content"]), validate=True)
+                )
                 return "sendDocument", {"document": InputFile(content, str(document["name"]), attach=False)}
             except (KeyError, TypeError, ValueError):
                 raise Undeliverable("the document cannot be read") from None
         return None
+
+    def _stored(self, outgoing: Outgoing, file: str) -> Image:
+        found = self._files.image(outgoing.channel, outgoing.address, FileId(file))
+        if found is None:
+            raise Undeliverable("the file is not there")
+        return found
 
     def _receiver(self, address: str) -> tuple[Bot, int]:
         number, _, chat = address.partition(":")

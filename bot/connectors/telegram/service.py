@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -93,12 +93,18 @@ class Telegram:
         """What each bot does: starting, polling, webhook, unreachable, refused, taken."""
         return dict(self._states)
 
-    def link(self, channel: str, address: str) -> str | None:
-        """A link that joins the customer of another channel's conversation to their Telegram chat; good once, for a
-        quarter of an hour. None while no bot has told its name, or where the customer is not known."""
+    @property
+    def address(self) -> str | None:
+        """Where customers write to the bot; None while none has told its name."""
         name = next(iter(self._names.values()), None)
-        token = self._records.make_link(channel, address, self._clock() + _LINK_LIFE) if name else None
-        return f"https://t.me/{name}?start=link_{token}" if token else None
+        return f"https://t.me/{name}" if name else None
+
+    def link(self, channel: str, address: str) -> tuple[str, datetime] | None:
+        """A link that joins the customer of another channel's conversation to their Telegram chat, good once, and until
+        when. None while no bot has told its name, or where the customer is not known."""
+        bot, expires = self.address, self._clock() + _LINK_LIFE
+        token = self._records.make_link(channel, address, expires) if bot else None
+        return (f"{bot}?start=link_{token}", expires) if token else None
 
     def start(self) -> None:
         if self._bots:

@@ -1,4 +1,4 @@
-"""Images over HTTP: taken in from a visitor, and given back to that visitor alone."""
+"""Files over HTTP: images are taken in from a visitor; what is in the conversation is given to that visitor alone."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from bot.connectors.webchat.server import CHANNEL
 from bot.connectors.webchat.sessions import SessionRefused, Sessions
 from bot.conversations.model import FileId
 from bot.conversations.ports import Clock
+from bot.customers.channels import OtherChats
 from bot.errors import ImageRefused, StorageUnavailable
 from bot.files.images import LARGEST, clean_image
-from bot.files.model import FileStore
+from bot.files.model import FileStore, Image
 
 log = structlog.get_logger()
 
@@ -43,12 +44,16 @@ _SEALED = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cache-Control": "private, max-age=86400, immutable",
-    "Content-Disposition": "inline",
 }
+_SHOWN = ("image/jpeg", "image/png", "image/webp")  # anything else is saved, never opened on our address
 
 
 def create_router(
-    sessions: Sessions, files: FileStore, clock: Clock, monotonic: Callable[[], float] = time.monotonic
+    sessions: Sessions,
+    files: FileStore,
+    others: OtherChats,
+    clock: Clock,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> APIRouter:
     router = APIRouter(prefix="/webchat", tags=["webchat"])
     uploads = RateLimit(10, 0.2, monotonic)
@@ -92,18 +97,29 @@ def create_router(
             return _problem("unavailable", {"Retry-After": _STORAGE_RETRY})
         return JSONResponse({"id": file, "width": image.width, "height": image.height}, 201)
 
+    def find(visitor: str, file: FileId) -> Image | None:
+        """In the visitor's conversation, or in what they see here of their conversation on another channel."""
+        found = files.image(CHANNEL, visitor, file)
+        if found is None and (other := others.beside(CHANNEL, visitor)) and others.holds(other, file):
+            found = files.image(other.channel, other.address, file)
+        return found
+
     @router.get("/images/{file}", summary="An image of one's own conversation")
+    @router.get("/files/{file}", summary="A file of one's own conversation")
     async def download(request: Request, file: str) -> Response:
         try:
             visitor = visitor_of(request)
-            image = await to_thread.run_sync(files.image, CHANNEL, visitor, FileId(file))
+            found = await to_thread.run_sync(find, visitor, FileId(file))
         except SessionRefused:
             return _problem("session", {"WWW-Authenticate": "Bearer"})
         except StorageUnavailable:
             return _problem("unavailable", {"Retry-After": _STORAGE_RETRY})
-        if image is None:
+        if found is None:
             return _problem("not_found")
-        return Response(image.content, media_type=image.media_type, headers=_SEALED)
+        disposition = "inline" if found.media_type in _SHOWN else "attachment"
+        return Response(
+            found.content, media_type=found.media_type, headers={**_SEALED, "Content-Disposition": disposition}
+        )
 
     return router
 
@@ -131,9 +147,6 @@ def _problem(code: str, headers: dict[str, str] | None = None) -> JSONResponse:
 _UPLOAD: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {
-            kind: {"schema": {"type": "string", "format": "binary"}}
-            for kind in ("image/jpeg", "image/png", "image/webp")
-        },
+        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _SHOWN},
     }
 }

@@ -12,8 +12,9 @@ from anyio import to_thread
 
 from bot.connectors.webchat import wire
 from bot.conversations.live import Happening, Typing
-from bot.conversations.model import Author, MessageId
+from bot.conversations.model import Author, ConversationId, MessageId
 from bot.conversations.ports import LogLine, LogState, Transcripts
+from bot.customers.channels import Moved, OtherChat, OtherChats
 from bot.errors import StorageUnavailable
 
 log = structlog.get_logger()
@@ -30,7 +31,7 @@ Emit = Callable[[str, Any, str], Awaitable[None]]
 class Socket:
     """One tab. `got`: it has, or will ask for, all messages up to this number. `answered`: its session's answer is out,
     and what is new may follow. `gone`: it has left; what it said before is still handled. `order`: one thing it says at
-    a time."""
+    a time. `other`: its customer's conversation on another channel, as it was told of it, and `other_got` as `got`."""
 
     sid: str
     ip: str
@@ -43,6 +44,8 @@ class Socket:
     answered: bool = True
     gone: bool = False
     order: asyncio.Lock = field(default_factory=asyncio.Lock)
+    other: ConversationId | None = None
+    other_got: int = 0
 
 
 @dataclass
@@ -53,6 +56,7 @@ class Room:
     sockets: dict[str, Socket] = field(default_factory=dict)
     order: asyncio.Lock = field(default_factory=asyncio.Lock)
     state: LogState | None = None
+    other: OtherChat | None = None
     stale: bool = False
     pump: asyncio.Task[None] | None = None
     typing: Author | None = None
@@ -63,9 +67,15 @@ class Rooms:
     """`collected` notes replies as delivered. Runs in the server's event loop."""
 
     def __init__(
-        self, channel: str, transcripts: Transcripts, collected: Callable[[Sequence[MessageId]], None], emit: Emit
+        self,
+        channel: str,
+        transcripts: Transcripts,
+        others: OtherChats,
+        collected: Callable[[Sequence[MessageId]], None],
+        emit: Emit,
     ) -> None:
-        self._channel, self._transcripts, self._collected, self._emit = channel, transcripts, collected, emit
+        self._channel, self._transcripts, self._others = channel, transcripts, others
+        self._collected, self._emit = collected, emit
         self._rooms: dict[str, Room] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -105,12 +115,21 @@ class Rooms:
     async def read_state(self, visitor: str) -> LogState | None:
         return await to_thread.run_sync(self._transcripts.state, self._channel, visitor)
 
+    async def read_other(self, visitor: str, state: LogState | None) -> OtherChat | None:
+        """The conversation on another channel that the visitor sees here too."""
+        if state is None or state.customer is None:
+            return None
+        return await to_thread.run_sync(self._others.beside, self._channel, visitor)
+
     # -- what is new ---------------------------------------------------------------------------------------------------
 
     def heard(self, happening: Happening) -> None:
         """Something happened in this process; called in the server's loop."""
+        if happening.channel != self._channel:
+            self._heard_elsewhere(happening)
+            return
         room = self._rooms.get(happening.address)
-        if room is None or happening.channel != self._channel:
+        if room is None:
             return
         if isinstance(happening, Typing):
             self._typing(room, happening)
@@ -122,6 +141,24 @@ class Rooms:
         for state in states:
             room = self._rooms.get(state.address)
             if room is not None and state != room.state:
+                self.refresh(room)
+
+    def _heard_elsewhere(self, happening: Happening) -> None:
+        if not isinstance(happening, Typing):
+            for room in self._rooms.values():
+                if room.other and (room.other.channel, room.other.address) == (happening.channel, happening.address):
+                    self.refresh(room)
+
+    def found_elsewhere(self, moved: Sequence[Moved]) -> None:
+        """Conversations of other channels that have moved, or changed hands, perhaps by another process."""
+        now = {other.address: other for other in moved}
+        beside = {other.beside for other in moved if other.beside}
+        for room in self._rooms.values():
+            known = room.other
+            found = now.get(known.address) if known else None
+            if found and known and (found.beside != room.visitor or found.last != known.last):
+                self.refresh(room)
+            elif known is None and room.visitor in beside:
                 self.refresh(room)
 
     def refresh(self, room: Room) -> None:
@@ -159,6 +196,34 @@ class Rooms:
             got = lines[-1].message.number
             self.note_delivered(room, lines)
         await self.send_marks(room)
+        await self._carry_other(room, state)
+
+    async def _carry_other(self, room: Room, state: LogState) -> None:
+        """What was said on another channel. A socket that knows of another conversation, or of none, asks anew."""
+        other = room.other = await self.read_other(room.visitor, state)
+        found = other.conversation if other else None
+        following = []
+        for socket in list(room.sockets.values()):
+            if not socket.protocol or not socket.answered:
+                continue
+            if socket.other == found:
+                following.append(socket)
+            else:
+                socket.other, socket.other_got = found, other.last if other else 0
+                await self._emit("session_changed", {}, socket.sid)
+        if other is None:
+            return
+        got = max(other.first - 1, min((socket.other_got for socket in following), default=other.last))
+        while got < other.last:
+            lines = await to_thread.run_sync(self._transcripts.after, other.conversation, got, PAGE)
+            if not lines:
+                break
+            for line in lines:
+                for socket in following:
+                    if socket.other == found and line.message.number > socket.other_got:
+                        socket.other_got = line.message.number
+                        await self._emit("elsewhere_uttered", wire.elsewhere_uttered(line, other), socket.sid)
+            got = lines[-1].message.number
 
     async def send(self, socket: Socket, line: LogLine) -> None:
         """One message to one socket, in its protocol."""

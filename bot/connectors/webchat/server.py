@@ -28,6 +28,7 @@ from bot.conversations.intake import LONGEST, clean
 from bot.conversations.live import Happening, LiveEvents, Typing
 from bot.conversations.model import Author, Inbound, MessageId
 from bot.conversations.ports import Clock, LogLine, LogState, Transcripts, Wording
+from bot.customers.channels import OtherChat, OtherChats
 from bot.customers.identity import IdentityRecords, IdentityVerifier
 from bot.errors import IdentityRefused, MessageRefused, StorageUnavailable
 from bot.feedback.model import LONGEST_COMMENT, Rating, RatingRecords
@@ -52,10 +53,12 @@ Handler = Callable[[Socket, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 @dataclass(frozen=True)
 class WebchatServices:
-    """What the channel needs of the rest. `collected` notes replies as delivered."""
+    """What the channel needs of the rest. `collected` notes replies as delivered; `telegram` is the address of the shop's
+    Telegram bot, None where there is none."""
 
     inbox: Inbox
     transcripts: Transcripts
+    others: OtherChats
     collected: Callable[[Sequence[MessageId]], None]
     identities: IdentityRecords
     verifier: IdentityVerifier
@@ -64,6 +67,7 @@ class WebchatServices:
     origins: Origins
     wording: Wording
     shop_name: Callable[[], Mapping[str, str]]
+    telegram: Callable[[], str | None]
     live: LiveEvents
     clock: Clock
 
@@ -87,7 +91,7 @@ class Webchat:
         )
         self.app = _bounded(socketio.ASGIApp(self._io))
         self._sockets: dict[str, Socket] = {}
-        self._rooms = Rooms(CHANNEL, services.transcripts, services.collected, self._emit)
+        self._rooms = Rooms(CHANNEL, services.transcripts, services.others, services.collected, self._emit)
         self._events = RateLimit(100, 20, monotonic)  # of any kind, a socket
         self._messages = RateLimit(20, 0.5, monotonic)  # a visitor
         self._messages_from = RateLimit(200, 20, monotonic)  # an address: offices and mobile networks share one
@@ -138,7 +142,7 @@ class Webchat:
     def _heard(self, happening: Happening) -> None:
         """From any thread."""
         loop = self._loop
-        if loop is not None and happening.channel == CHANNEL and not loop.is_closed():
+        if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._rooms.heard, happening)
 
     async def _look_around(self) -> None:
@@ -150,7 +154,9 @@ class Webchat:
                 looked = now
                 continue
             try:
-                self._rooms.found(await to_thread.run_sync(self._s.transcripts.moved, CHANNEL, looked - _LOOK_BACK))
+                since = looked - _LOOK_BACK
+                self._rooms.found(await to_thread.run_sync(self._s.transcripts.moved, CHANNEL, since))
+                self._rooms.found_elsewhere(await to_thread.run_sync(self._s.others.moved, CHANNEL, since))
                 looked = now  # after an outage, the next look goes back to before it
             except StorageUnavailable:
                 log.warning("webchat.storage_unavailable")
@@ -277,8 +283,12 @@ class Webchat:
                 had = [line for line in open_ if line.message.number <= after]
         elif state is not None:
             missed = await to_thread.run_sync(self._s.transcripts.undelivered, state.conversation, PAGE)
+        other = await self._rooms.read_other(visitor, state) if socket.protocol else None
+        told_of = await self._elsewhere(other) if other else None
         got = max([last, *(line.message.number for line in (*lines, *missed))])
         room = self._rooms.enter(socket, visitor, got, answered=False)
+        room.other = other
+        socket.other, socket.other_got = (other.conversation, other.last) if other else (None, 0)
         socket.marks = wire.marks(state)
         for line in missed:
             await self._rooms.send(socket, line)
@@ -297,9 +307,22 @@ class Webchat:
             "marks": wire.marks(state),
             "typing": room.typing.value if room.typing else None,
             "identified": bool(state and state.customer),
+            "elsewhere": told_of,
+            "telegram": self._s.telegram(),
             "shop": dict(await to_thread.run_sync(self._s.shop_name)),
             "limits": {"text": LONGEST, "image": LARGEST},
         }
+
+    async def _elsewhere(self, other: OtherChat) -> dict[str, Any]:
+        """The newest of a conversation on another channel."""
+        lines, more = await self._page_elsewhere(other, other.last + 1)
+        said = [wire.elsewhere(line) for line in lines]
+        return {"conversation": other.conversation, "channel": other.channel, "messages": said, "more": more}
+
+    async def _page_elsewhere(self, other: OtherChat, before: int) -> tuple[Sequence[LogLine], bool]:
+        found = await to_thread.run_sync(self._s.transcripts.before, other.conversation, before, _BEFORE)
+        lines = [line for line in found if line.message.number >= other.first]
+        return lines, bool(lines) and lines[0].message.number > other.first
 
     def _room(self, socket: Socket) -> Room:
         if socket.visitor is None:
@@ -397,8 +420,15 @@ class Webchat:
         room = self._room(socket)
         before, after = wire.number(data, "before"), wire.number(data, "after")
         state = await self._rooms.read_state(room.visitor)
+        elsewhere = wire.text(data, "conversation", 64, "")
         if state is None:
             return {"ok": True, "messages": [], "more": False}
+        if elsewhere:
+            other = await self._rooms.read_other(room.visitor, state)
+            if other is None or other.conversation != elsewhere:  # it was another's, or is not theirs any more
+                return {"ok": True, "messages": [], "more": False}
+            lines, more = await self._page_elsewhere(other, before)
+            return {"ok": True, "messages": [wire.elsewhere(line) for line in lines], "more": more}
         lines, more = await self._page(state, before, after)
         self._rooms.note_delivered(room, lines)
         return {"ok": True, "messages": [wire.message(line) for line in lines], "more": more}

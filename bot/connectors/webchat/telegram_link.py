@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 import structlog
 from anyio import to_thread
@@ -18,9 +19,11 @@ log = structlog.get_logger()
 
 
 def create_router(
-    sessions: Sessions, link: Callable[[str], str | None], monotonic: Callable[[], float] = time.monotonic
+    sessions: Sessions,
+    link: Callable[[str], tuple[str, datetime] | None],
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> APIRouter:
-    """`link(visitor)` makes the address of a link that is good once; None where there is no bot, or nobody knows who the
+    """`link(visitor)` makes the address of a link that is good once, and until when; None where there is no bot, or nobody knows who the
     visitor is."""
     router = APIRouter(prefix="/webchat", tags=["webchat"])
     made = RateLimit(5, 1 / 60, monotonic)
@@ -34,14 +37,15 @@ def create_router(
             visitor = sessions.read(token.strip()).visitor
             if wait := made.wait(visitor):
                 return JSONResponse({"error": "rate"}, 429, {"Retry-After": str(wait)})
-            url = await to_thread.run_sync(link, visitor)
+            made_link = await to_thread.run_sync(link, visitor)
         except SessionRefused:
             return JSONResponse({"error": "session"}, 401, {"WWW-Authenticate": "Bearer"})
         except StorageUnavailable:
             log.warning("webchat.storage_unavailable")
             return JSONResponse({"error": "unavailable"}, 503, {"Retry-After": "5"})
-        if url is None:
+        if made_link is None:
             return JSONResponse({"error": "not_identified"}, 409)
-        return JSONResponse({"url": url}, 201)
+        url, expires = made_link
+        return JSONResponse({"url": url, "expires_at": expires.isoformat()}, 201)
 
     return router

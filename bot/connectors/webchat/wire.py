@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.conversations.model import Author, FileId
 from bot.conversations.ports import LogLine, LogState
+from bot.customers.channels import OtherChat
 
 LONGEST_KEY = 64
 _FILE = re.compile(r"[0-9a-f-]{36}")
@@ -123,11 +124,21 @@ def message(line: LogLine) -> dict[str, Any]:
     }
     if said.buttons:
         shaped["buttons"] = [{"id": button.id, "title": button.title} for button in said.buttons]
-    if image := said.meta.get("image"):
-        shaped["image"] = image
+    for attached in ("image", "document"):
+        if file := said.meta.get(attached):
+            shaped[attached] = file
     if said.author is Author.CUSTOMER and line.key:
         shaped["client_id"] = line.key
     return shaped
+
+
+def elsewhere(line: LogLine) -> dict[str, Any]:
+    """`Message` of a conversation on another channel: it is read here, and answered there."""
+    return {name: value for name, value in message(line).items() if name not in ("buttons", "client_id")}
+
+
+def elsewhere_uttered(line: LogLine, other: OtherChat) -> dict[str, Any]:
+    return {"conversation": other.conversation, "channel": other.channel, "message": elsewhere(line)}
 
 
 def bot_uttered(line: LogLine, protocol: int) -> dict[str, Any]:

@@ -1,13 +1,27 @@
 import { serverTime, setServerTime } from './clock';
 import { createConnection, type Phase } from './connection';
-import { emptyConversation, END, hasEnded, hasGap, merge, mergeMarks, newest, unread, type Conversation } from './conversation';
+import {
+  completeSince,
+  emptyConversation,
+  END,
+  hasEnded,
+  hasGap,
+  merge,
+  mergeMarks,
+  mergeNewest,
+  newest,
+  timeline,
+  unread,
+  type Conversation,
+} from './conversation';
 import type { Emit } from './events';
-import { ACCEPTED, createImages, save, UploadError, type Images } from './images';
+import { ACCEPTED, createImages, save, type Images } from './images';
 import { toLanguage, type Options } from './options';
 import { createOutbox, type Entry } from './outbox';
 import { formatWait } from './format';
 import * as protocol from './protocol';
 import type { Answer, Author, Button, Image, Message } from './protocol';
+import { createRequest, RequestError } from './request';
 import type { Storage } from './storage';
 import { createStore, type Store } from './store';
 import { say, table, type Key, type Language } from './strings';
@@ -31,11 +45,16 @@ export interface State {
   open: boolean;
   phase: Phase;
   conversation: Conversation;
+  /** The customer's conversation on another channel, read here and answered there. */
+  elsewhere: Conversation;
   pending: Entry[];
   owner: string;
   /** The customer has ended the conversation, and the server may not know yet. */
   ending: boolean;
   typing: Author | null;
+  identified: boolean;
+  /** Address of the shop's Telegram bot. */
+  telegram: string;
   shop: Record<string, string>;
   textLimit: number;
   loadingOlder: boolean;
@@ -44,7 +63,7 @@ export interface State {
   attachment?: Attachment;
   notice?: Notice;
   /** Open over the panel: a question, or an image. */
-  dialog?: 'end' | 'rate' | Image;
+  dialog?: 'end' | 'rate' | 'telegram' | Image;
   /** What a screen reader is told, the latest few. */
   said: { id: number; text: string; urgent?: boolean }[];
 }
@@ -75,6 +94,8 @@ export interface Chat {
   end(): void;
   rate(score: number, comment: string): void;
   download(): Promise<void>;
+  /** A link by which the visitor goes on in Telegram: as the same customer where `expires` is set. */
+  telegramLink(): Promise<{ url: string; expires?: number }>;
   identify(token: string | null): Promise<void>;
   wake(): void;
   /** The device has left the net. */
@@ -90,6 +111,12 @@ interface Account {
 
 export const noticeText = ({ key, value, until }: Notice, language: Language): string =>
   say(language, key, until ? formatWait(language, (until - serverTime()) / 1000) : value);
+
+/** All that is here, in the order of time. */
+export const allMessages = ({ conversation, elsewhere }: State): Message[] => timeline(conversation, elsewhere);
+
+/** The server has more of it, further back. */
+export const hasOlder = ({ conversation, elsewhere }: State): boolean => conversation.older || elsewhere.older;
 
 /** The conversation is over, until the customer writes again. */
 export const isEnded = ({ ending, pending, conversation }: State): boolean =>
@@ -107,10 +134,13 @@ export function createChat(options: Options, storage: Storage, emit: Emit): Chat
     open: false,
     phase: 'idle',
     conversation: emptyConversation,
+    elsewhere: emptyConversation,
     pending: [],
     owner: 'bot',
     ending: false,
     typing: null,
+    identified: false,
+    telegram: '',
     shop: {},
     textLimit: 4000,
     loadingOlder: false,
@@ -121,7 +151,7 @@ export function createChat(options: Options, storage: Storage, emit: Emit): Chat
   let imageLimit = 10 * 1024 * 1024;
   let visitor = '';
   let identity: string | undefined = options.identity || undefined;
-  let identified = false;
+  let elsewhereId = '';
   let lastUnread = 0;
   let catchingUp: Promise<void> | undefined;
   let typingEnds: ReturnType<typeof setTimeout> | undefined;
@@ -163,7 +193,7 @@ export function createChat(options: Options, storage: Storage, emit: Emit): Chat
     },
     async session(answer) {
       if (!(await enter(answer))) return false;
-      if (identity && !identified) await signIn(identity).catch(() => {});
+      if (identity && !get().identified) await signIn(identity).catch(() => {});
       return true;
     },
     event: receive,
@@ -178,7 +208,8 @@ export function createChat(options: Options, storage: Storage, emit: Emit): Chat
     },
   });
 
-  const images = createImages(options.server, () => account()?.token ?? '', connection.renew);
+  const request = createRequest(options.server, () => account()?.token ?? '', connection.renew);
+  const images = createImages(request);
 
   const outbox = createOutbox({
     storage,
@@ -252,6 +283,24 @@ export function createChat(options: Options, storage: Storage, emit: Emit): Chat
     })());
   }
 
+  /** `incoming`: the newest there is, or one more; none where nothing else is this customer's any more. */
+  function takeElsewhere(incoming: protocol.Elsewhere | undefined) {
+    const known = incoming?.id === elsewhereId ? get().elsewhere : emptyConversation;
+    elsewhereId = incoming?.id ?? '';
+    set({ elsewhere: incoming ? mergeNewest(known, incoming.messages, incoming.more) : emptyConversation });
+  }
+
+  /** What is read elsewhere is not unread here, and makes no noise; who listens to the open panel hears of it. */
+  function heardElsewhere({ id, messages }: protocol.Elsewhere) {
+    if (id !== elsewhereId) return;
+    const elsewhere = merge(get().elsewhere, messages, false);
+    set({ elsewhere });
+    if (hasGap(elsewhere)) askAgainSoon();
+    if (get().open)
+      for (const { author, text: content } of messages)
+        announce(`${text(author)} (${text('via')}): ${content || text('image')}`);
+  }
+
   function forget() {
     update(emptyConversation);
     setTyping(null);
@@ -267,10 +316,12 @@ export function createChat(options: Options, storage: Storage, emit: Emit): Chat
     const skips = !!end && !!messages[0] && messages[0].number > end + 1;
     if (session.reset || skips || (visitor && visitor !== session.visitor)) forget();
     if (session.refused) notify({ key: 'refused' });
-    ({ visitor, identified } = session);
+    ({ visitor } = session);
     keepToken(session.token);
     ({ imageLimit } = session);
-    set({ owner: session.owner, shop: session.shop, textLimit: session.textLimit });
+    const { owner, shop, textLimit, identified, telegram } = session;
+    set({ owner, shop, textLimit, identified, telegram });
+    takeElsewhere(session.elsewhere);
     const first = !get().conversation.end;
     update({ ...get().conversation, marks: session.marks });
     take(messages, true, first);
@@ -304,6 +355,9 @@ export function createChat(options: Options, storage: Storage, emit: Emit): Chat
     } else if (name === 'typing') {
       const { author, on } = (raw ?? {}) as { author?: unknown; on?: unknown };
       setTyping(on === true ? protocol.readTyping(author) : null);
+    } else if (name === 'elsewhere_uttered') {
+      const said = protocol.readElsewhereUttered(raw);
+      if (said) heardElsewhere(said);
     } else if (name === 'session_changed') {
       askAgainSoon();
     } else if (name !== 'session_confirm') {
@@ -324,7 +378,7 @@ export function createChat(options: Options, storage: Storage, emit: Emit): Chat
       throw new Error(`Thiqa: ${answer.code}`);
     }
     await enter(answer);
-    emit('identified', identified);
+    emit('identified', get().identified);
   }
 
   function post(entry: Pick<Entry, 'message' | 'text' | 'image'>) {
@@ -351,13 +405,20 @@ export function createChat(options: Options, storage: Storage, emit: Emit): Chat
   }
 
   async function older(): Promise<boolean> {
-    const { conversation, loadingOlder } = get();
-    const before = conversation.messages[0]?.number;
-    if (loadingOlder || !conversation.older || !before) return false;
+    const { conversation, elsewhere, loadingOlder } = get();
+    // Of two that go further back, the one that holds the other back.
+    const there = completeSince(elsewhere) > completeSince(conversation) ? elsewhereId : undefined;
+    const before = (there ? elsewhere : conversation).messages[0]?.number;
+    if (loadingOlder || !hasOlder(get()) || !before) return false;
     set({ loadingOlder: true });
-    const answer = await connection.call('history', { before });
+    const answer = await connection.call('history', { before, conversation: there });
     set({ loadingOlder: false });
-    if (!answer.ok) return false;
+    if (!answer.ok || (there && there !== elsewhereId)) return false;
+    if (there) {
+      const { messages = [], more } = protocol.readElsewhere({ ...answer, conversation: there, channel: 'telegram' }) ?? {};
+      set({ elsewhere: { ...merge(get().elsewhere, messages, false), older: !!more && !!messages.length } });
+      return true;
+    }
     const messages = protocol.readMessages(answer.messages);
     take(messages, false, true);
     update({ ...get().conversation, older: !!answer.more && !!messages.length });
@@ -433,7 +494,7 @@ export function createChat(options: Options, storage: Storage, emit: Emit): Chat
         const image = await images.upload(file);
         if (get().attachment === attachment) set({ attachment: { file, image } });
       } catch (error) {
-        if (get().attachment === attachment) refuse(error instanceof UploadError ? error.code : '');
+        if (get().attachment === attachment) refuse(error instanceof RequestError ? error.code : '');
       }
     },
     end() {
@@ -456,12 +517,25 @@ export function createChat(options: Options, storage: Storage, emit: Emit): Chat
         });
     },
     async download() {
-      while (get().conversation.older && (await older()));
-      const { conversation, language } = get();
-      if (conversation.older) return notify({ key: 'transcriptFailed' });
-      const body = transcript(conversation.messages, chat.title(), language, serverTime());
+      while (hasOlder(get()) && (await older()));
+      const { language } = get();
+      if (hasOlder(get())) return notify({ key: 'transcriptFailed' });
+      const body = transcript(allMessages(get()), chat.title(), language, serverTime());
       const day = new Date(serverTime()).toISOString().slice(0, 10);
       save(new Blob([body], { type: 'text/plain;charset=utf-8' }), `chat-${day}.txt`);
+    },
+    async telegramLink() {
+      const { identified, telegram } = get();
+      if (!identified) return { url: telegram };
+      try {
+        const link = protocol.readTelegramLink(await (await request('telegram-link', {})).json());
+        if (link) return link;
+      } catch (error) {
+        // Nobody knows any more who this is.
+        if (error instanceof RequestError && error.code === 'not_identified') return { url: telegram };
+        throw error;
+      }
+      throw new RequestError('');
     },
     async identify(token) {
       if (token !== null && (typeof token !== 'string' || !token))

@@ -1,4 +1,4 @@
-import type { Author, Marks, Message } from './protocol';
+import type { Marks, Message } from './protocol';
 
 export interface Conversation {
   /** In the order of their numbers, each number once. */
@@ -28,6 +28,35 @@ export function merge(conversation: Conversation, incoming: Message[], unbroken:
   return { ...conversation, messages, end };
 }
 
+/** Since when all is here that was said. */
+export const completeSince = ({ older, messages }: Conversation): number => (older ? (messages[0]?.at ?? 0) : 0);
+
+const from = (messages: Message[], at: number): Message[] => {
+  const first = messages.findIndex((message) => message.at >= at);
+  return first < 0 ? [] : messages.slice(first);
+};
+
+/** What was said here and elsewhere in the order of time, as far back as both are here. Each keeps its own order. */
+export function timeline(here: Conversation, elsewhere: Conversation): Message[] {
+  if (!elsewhere.messages.length) return here.messages;
+  const since = Math.max(completeSince(here), completeSince(elsewhere));
+  const others = from(elsewhere.messages, since);
+  const all: Message[] = [];
+  for (const message of from(here.messages, since)) {
+    while (others[0] && others[0].at < message.at) all.push(others.shift()!);
+    all.push(message);
+  }
+  return all.concat(others);
+}
+
+/** `incoming`: the newest page. What was there before stays, if nothing is missing between. */
+export function mergeNewest(conversation: Conversation, incoming: Message[], more: boolean): Conversation {
+  const joins = conversation.end && incoming[0] && incoming[0].number <= conversation.end + 1;
+  return joins
+    ? merge(conversation, incoming, true)
+    : merge({ ...emptyConversation, older: more }, incoming, true);
+}
+
 export const newest = ({ messages }: Conversation): Message | undefined => messages[messages.length - 1];
 
 /** How the id of the customer's word that ends a conversation begins: known by it in every tab and after a reload. */
@@ -55,6 +84,8 @@ export type Delivery = 'sending' | 'sent' | 'delivered' | 'seen' | 'failed';
 export const delivery = ({ number }: Message, { delivered, seen }: Marks): Delivery =>
   number <= seen ? 'seen' : number <= delivered ? 'delivered' : 'sent';
 
+type Said = Pick<Message, 'author' | 'at' | 'channel'>;
+
 /** Consecutive messages of one author within five minutes look like one. */
-export const joined = (a: { author: Author; at: number } | undefined, b: { author: Author; at: number }): boolean =>
-  !!a && a.author === b.author && Math.abs(b.at - a.at) < 5 * 60_000;
+export const joined = (a: Said | undefined, b: Said): boolean =>
+  !!a && a.author === b.author && a.channel === b.channel && Math.abs(b.at - a.at) < 5 * 60_000;

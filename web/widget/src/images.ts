@@ -1,51 +1,29 @@
 import type { Image } from './protocol';
+import { RequestError, type Request } from './request';
 
 export const ACCEPTED = 'image/jpeg,image/png,image/webp';
 
-/** `code` is the server's, see docs/webchat-protocol.md. */
-export class UploadError extends Error {
-  constructor(readonly code: string) {
-    super(code);
-  }
-}
-
 export interface Images {
   upload(file: Blob): Promise<Image>;
+  /** An image, or any other file of the conversation. */
   load(id: string): Promise<Blob>;
   /** Images of another visitor are forgotten. */
   clear(): void;
 }
 
 /** Images need the session token in a header, so an <img> cannot load them; strict pages forbid blob: ones besides. */
-export function createImages(server: string, token: () => string, renewSession: () => Promise<void>): Images {
+export function createImages(request: Request): Images {
   const cache = new Map<string, Promise<Blob>>();
-
-  async function request(path: string, body?: Blob): Promise<Response> {
-    for (let tries = 0; ; tries++) {
-      const response = await fetch(`${server}/webchat/images${path}`, {
-        method: body ? 'POST' : 'GET',
-        headers: { Authorization: `Bearer ${token()}` },
-        credentials: 'omit',
-        body,
-      });
-      if (response.ok) return response;
-      if (response.status !== 401 || tries) {
-        const { error } = await response.json().catch(() => ({}));
-        throw new UploadError(String(error));
-      }
-      await renewSession();
-    }
-  }
 
   return {
     async upload(file) {
-      const { id, width, height } = await (await request('', file)).json();
-      if (typeof id !== 'string' || !(width > 0 && height > 0)) throw new UploadError('');
+      const { id, width, height } = await (await request('images', { body: file })).json();
+      if (typeof id !== 'string' || !(width > 0 && height > 0)) throw new RequestError('');
       cache.set(id, Promise.resolve(file));
       return { id, width, height };
     },
     load(id) {
-      const blob = cache.get(id) ?? request('/' + encodeURIComponent(id)).then((response) => response.blob());
+      const blob = cache.get(id) ?? request('files/' + encodeURIComponent(id)).then((response) => response.blob());
       cache.set(id, blob);
       blob.catch(() => cache.delete(id));
       return blob;

@@ -12,6 +12,11 @@ export interface Image {
   height: number;
 }
 
+export interface Document {
+  id: string;
+  name: string;
+}
+
 export interface Message {
   number: number;
   author: Author;
@@ -19,7 +24,17 @@ export interface Message {
   at: number;
   buttons: Button[];
   image?: Image;
+  document?: Document;
   clientId?: string;
+  /** Where it was said, if not here; then `number` counts within the conversation there. */
+  channel?: string;
+}
+
+/** The customer's conversation on another channel. */
+export interface Elsewhere {
+  id: string;
+  messages: Message[];
+  more: boolean;
 }
 
 export interface Marks {
@@ -41,6 +56,9 @@ export interface Session {
   owner: string;
   typing: Author | null;
   identified: boolean;
+  elsewhere?: Elsewhere;
+  /** Address of the shop's Telegram bot. */
+  telegram: string;
   shop: Record<string, string>;
   textLimit: number;
   imageLimit: number;
@@ -69,9 +87,10 @@ export const readAnswer = (raw: unknown): Answer => {
   return { ...answer, ok: answer.ok === true, code: string(answer.code), retry_after: number(answer.retry_after) };
 };
 
-export function readMessage(raw: unknown): Message | undefined {
+export function readMessage(raw: unknown, channel?: string): Message | undefined {
   const it = fields(raw);
   const image = fields(it.image);
+  const file = fields(it.document);
   const message = {
     number: number(it.number),
     author: it.author as Author,
@@ -83,7 +102,9 @@ export function readMessage(raw: unknown): Message | undefined {
     image: string(image.id)
       ? { id: string(image.id), width: number(image.width) || 1, height: number(image.height) || 1 }
       : undefined,
+    document: string(file.id) ? { id: string(file.id), name: string(file.name) || 'file' } : undefined,
     clientId: string(it.client_id) || undefined,
+    channel,
   };
   if (Number.isInteger(message.number) && message.number && message.at && /^(customer|bot|agent)$/.test(message.author))
     return message;
@@ -91,9 +112,9 @@ export function readMessage(raw: unknown): Message | undefined {
   return undefined;
 }
 
-export const readMessages = (raw: unknown): Message[] =>
+export const readMessages = (raw: unknown, channel?: string): Message[] =>
   list(raw)
-    .map(readMessage)
+    .map((message) => readMessage(message, channel))
     .filter((message): message is Message => !!message);
 
 export const readMarks = (raw: unknown): Marks => {
@@ -105,6 +126,28 @@ export const readMarks = (raw: unknown): Marks => {
 export const readOwner = (raw: unknown): string => string(fields(raw).owner);
 
 export const readTyping = (raw: unknown): Author | null => (raw === 'bot' || raw === 'agent' ? raw : null);
+
+const ELSEWHERE = 'telegram';
+
+export const readElsewhere = (raw: unknown): Elsewhere | undefined => {
+  const { conversation, channel, messages, more } = fields(raw);
+  // What is on a channel that this widget has no name for is not shown.
+  return channel === ELSEWHERE && string(conversation)
+    ? { id: string(conversation), messages: readMessages(messages, ELSEWHERE), more: !!more }
+    : undefined;
+};
+
+/** One more message of the conversation on another channel. */
+export const readElsewhereUttered = (raw: unknown): Elsewhere | undefined =>
+  readElsewhere({ ...fields(raw), messages: [fields(raw).message] });
+
+/** A link of the shop's bot, and nothing else that a browser might open. */
+const telegramLink = (raw: unknown): string => (/^https:\/\/t\.me\//.test(string(raw)) ? string(raw) : '');
+
+export const readTelegramLink = (raw: unknown): { url: string; expires: number } | undefined => {
+  const url = telegramLink(fields(raw).url);
+  return url ? { url, expires: time(fields(raw).expires_at) || Infinity } : undefined;
+};
 
 export function readSession(answer: Answer): Session | undefined {
   const token = string(answer.session);
@@ -128,6 +171,8 @@ export function readSession(answer: Answer): Session | undefined {
     owner: readOwner(answer.marks),
     typing: readTyping(answer.typing),
     identified: !!answer.identified,
+    elsewhere: readElsewhere(answer.elsewhere),
+    telegram: telegramLink(answer.telegram),
     shop: { ar: string(shop.ar), en: string(shop.en) },
     textLimit: number(limits.text, 4000),
     imageLimit: number(limits.image, 10 * 1024 * 1024),

@@ -22,6 +22,26 @@ export const table = {
   menu: ['خيارات', 'Options'],
   transcript: ['تنزيل نص المحادثة', 'Download transcript'],
   end: ['إنهاء المحادثة', 'End the chat'],
+  telegram: ['المتابعة على تيليجرام', 'Continue on Telegram'],
+  telegramLinked: [
+    'في تيليجرام نعرفك من أول رسالة، ورسائلك هناك تظهر هنا أيضًا. يعمل الرابط مرة واحدة، خلال {}.',
+    'On Telegram we know you from the first message, and your messages there show up here too. The link works once, within {}.',
+  ],
+  telegramNew: [
+    'تبدأ محادثة جديدة في تيليجرام، وتبقى رسائل هذه المحادثة هنا.',
+    'A new chat begins on Telegram. What was said here stays here.',
+  ],
+  telegramLoading: ['جارٍ تجهيز الرابط…', 'Getting your link…'],
+  telegramFailed: [
+    'تعذّر تجهيز الرابط الآن. يمكن إعادة المحاولة بعد قليل.',
+    'The link could not be made just now. Please try again shortly.',
+  ],
+  telegramWait: [
+    'طُلبت روابط كثيرة في وقت قصير. يمكن طلب رابط جديد بعد {}.',
+    'That was several links in a short time. You can get another in {}.',
+  ],
+  telegramOpen: ['فتح تيليجرام', 'Open Telegram'],
+  via: ['عبر تيليجرام', 'via Telegram'],
   privacy: ['سياسة الخصوصية', 'Privacy policy'],
   welcome: ['أهلًا وسهلًا! كيف يمكننا المساعدة؟', 'Hello! How can we help?'],
   welcomeText: [
@@ -73,6 +93,8 @@ export const table = {
   too_many_pixels: ['أبعاد الصورة أكبر من المسموح', 'The image has too many pixels'],
   uploadFailed: ['تعذّر رفع الصورة', 'The image could not be uploaded'],
   image: ['صورة', 'Image'],
+  document: ['ملف', 'File'],
+  documentFailed: ['تعذّر تنزيل الملف', 'The file could not be downloaded'],
   viewImage: ['عرض الصورة', 'View image'],
   imageFailed: ['تعذّر عرض الصورة', 'The image could not be shown'],
   download: ['تنزيل', 'Download'],

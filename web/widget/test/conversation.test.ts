@@ -1,5 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { delivery, emptyConversation, END, hasEnded, hasGap, joined, merge, mergeMarks, unread } from '../src/conversation';
+import {
+  completeSince,
+  delivery,
+  emptyConversation,
+  END,
+  hasEnded,
+  hasGap,
+  joined,
+  merge,
+  mergeMarks,
+  mergeNewest,
+  timeline,
+  unread,
+} from '../src/conversation';
 import type { Author, Message } from '../src/protocol';
 
 const message = (number: number, author: Author = 'bot', text = `m${number}`): Message => ({
@@ -9,6 +22,7 @@ const message = (number: number, author: Author = 'bot', text = `m${number}`): M
   at: number * 1000,
   buttons: [],
 });
+const there = (number: number, at: number): Message => ({ ...message(number), at: at * 1000, channel: 'telegram' });
 const numbers = ({ messages }: { messages: Message[] }) => messages.map(({ number }) => number);
 
 describe('merge', () => {
@@ -77,4 +91,44 @@ it('joins messages of one author within five minutes', () => {
   expect(joined(message(1), message(2))).toBe(true);
   expect(joined(message(1), message(2, 'agent'))).toBe(false);
   expect(joined(message(1), message(400))).toBe(false);
+});
+
+it('does not join what was said on another channel', () => {
+  expect(joined(message(1), there(2, 1))).toBe(false);
+  expect(joined(there(1, 1), there(2, 2))).toBe(true);
+});
+
+describe('a conversation on another channel', () => {
+  const here = merge(emptyConversation, [message(10), message(20), message(30)], true);
+  const times = (messages: Message[]) => messages.map(({ at, channel }) => (channel ? 't' : '') + at / 1000);
+
+  it('is read in the order of time, each side in its own', () => {
+    const elsewhere = merge(emptyConversation, [there(1, 5), there(2, 20), there(3, 40)], true);
+    expect(times(timeline(here, elsewhere))).toEqual(['t5', '10', '20', 't20', '30', 't40']);
+    expect(timeline(here, emptyConversation)).toBe(here.messages);
+    const moved = merge(emptyConversation, [message(10), { ...message(11), at: 4000 }, message(12)], true);
+    expect(times(timeline(moved, merge(emptyConversation, [there(1, 11)], true)))).toEqual(['10', '4', 't11', '12']);
+  });
+
+  it('is shown only as far back as both sides are complete', () => {
+    const elsewhere = merge(emptyConversation, [there(51, 15), there(52, 25)], true);
+    expect(times(timeline(here, { ...elsewhere, older: true }))).toEqual(['t15', '20', 't25', '30']);
+    expect(times(timeline({ ...here, older: true }, merge(elsewhere, [there(50, 5)], false)))).toEqual([
+      '10',
+      't15',
+      '20',
+      't25',
+      '30',
+    ]);
+    expect(completeSince({ ...elsewhere, older: true })).toBe(15_000);
+    expect(completeSince(elsewhere)).toBe(0);
+  });
+
+  it('keeps what was fetched before, unless something is missing between', () => {
+    const known = { ...merge(emptyConversation, [there(1, 1), there(2, 2)], true), older: false };
+    const joins = mergeNewest(known, [there(2, 2), there(3, 3)], true);
+    expect([numbers(joins), joins.end, joins.older]).toEqual([[1, 2, 3], 3, false]);
+    const skips = mergeNewest(known, [there(60, 60), there(61, 61)], true);
+    expect([numbers(skips), skips.end, skips.older]).toEqual([[60, 61], 61, true]);
+  });
 });

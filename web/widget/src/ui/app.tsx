@@ -11,11 +11,11 @@ import { Panel } from './panel';
  * Elements carry `data-part` for tests and scripts, in the (open) shadow root of <thiqa-chat>:
  *   launcher, badge, greeting, greeting-close; panel, close, notice, offline, retry-now, other-ways;
  *   log, older, welcome, starter, new-messages, typing;
- *   message (with data-number, data-author, data-state: sending|sent|delivered|seen|failed), copy, image,
- *   buttons, button, retry, delete;
+ *   message (with data-number, data-author, data-state: sending|sent|delivered|seen|failed, and data-channel where it
+ *   was said elsewhere), via, copy, image, document, buttons, button, retry, delete;
  *   composer, input, send, emoji, emoji-grid, attach, file, preview;
- *   menu, menu-list, menu-item-language, menu-item-transcript, menu-item-end, menu-item-privacy;
- *   end, end-confirm; rating, star, comment, rate-send; viewer, download; live.
+ *   menu, menu-list, menu-item-language, menu-item-telegram, menu-item-transcript, menu-item-end, menu-item-privacy;
+ *   end, end-confirm; rating, star, comment, rate-send; telegram, telegram-open, telegram-retry; viewer, download; live.
  */
 
 const PAPER: Record<string, Rgb> = { light: [251, 250, 247], dark: [22, 26, 24] };

@@ -1,7 +1,10 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { serverTime } from '../clock';
+import { formatCount, formatWait } from '../format';
 import { draw, save } from '../images';
 import type { Image } from '../protocol';
+import { RequestError } from '../request';
 import type { Props } from './common';
 import { Icon } from './icons';
 
@@ -10,6 +13,7 @@ export function Dialogs({ chat, state }: Props) {
   if (!dialog) return null;
   if (dialog === 'end') return <End chat={chat} state={state} />;
   if (dialog === 'rate') return <Rate chat={chat} state={state} />;
+  if (dialog === 'telegram') return <Telegram chat={chat} state={state} />;
   return <Viewer chat={chat} state={state} image={dialog} />;
 }
 
@@ -139,6 +143,70 @@ function Rate({ chat }: Props) {
           </div>
         </div>
       )}
+    </Dialog>
+  );
+}
+
+/** A link that the visitor follows themselves: no browser takes that for an unwanted window. */
+function Telegram({ chat, state: { language } }: Props) {
+  const { say } = chat;
+  const [link, setLink] = useState<{ url: string; expires?: number }>();
+  const [failure, setFailure] = useState<RequestError | true>();
+  const go = useRef<HTMLAnchorElement>(null);
+
+  function ask() {
+    setLink(undefined);
+    setFailure(undefined);
+    chat.telegramLink().then(setLink, (error) => setFailure(error instanceof RequestError ? error : true));
+  }
+  useEffect(ask, []);
+  useEffect(() => go.current?.focus(), [link]);
+
+  const wait = failure && failure !== true && failure.retryAfter;
+  const told = failure
+    ? wait
+      ? say('telegramWait', formatWait(language, wait))
+      : say('telegramFailed')
+    : !link
+      ? say('telegramLoading')
+      : link.expires
+        ? say('telegramLinked', formatCount(language, 'minutes', Math.round((link.expires - serverTime()) / 60_000)))
+        : say('telegramNew');
+
+  return (
+    <Dialog chat={chat} part="telegram" label={say('telegram')}>
+      <div class="sheet">
+        <h2>{say('telegram')}</h2>
+        <p role="status">{told}</p>
+        <div class="actions">
+          <button class="secondary" onClick={() => chat.show(undefined)}>
+            {say('cancel')}
+          </button>
+          {failure && (
+            <button class="primary" data-part="telegram-retry" onClick={ask}>
+              {say('retry')}
+            </button>
+          )}
+          {link && (
+            <a
+              ref={go}
+              class="primary"
+              data-part="telegram-open"
+              href={link.url}
+              target="_blank"
+              rel="noopener noreferrer"
+              onClick={(event) => {
+                if (link.expires && link.expires <= serverTime()) {
+                  event.preventDefault();
+                  ask();
+                } else chat.show(undefined);
+              }}
+            >
+              {say('telegramOpen')}
+            </a>
+          )}
+        </div>
+      </div>
     </Dialog>
   );
 }

@@ -1,7 +1,9 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { serverTime } from '../clock';
+import { allMessages, hasOlder } from '../chat';
 import { delivery, joined, newest } from '../conversation';
 import { formatDay, startOfDay } from '../format';
+import type { Message } from '../protocol';
 import type { Key } from '../strings';
 import type { Props } from './common';
 import { Bubble } from './message';
@@ -9,21 +11,29 @@ import { Bubble } from './message';
 /** How many messages are drawn at first, and more at a time: long conversations stay quick. */
 const PAGE = 80;
 
+const ALL = 'all';
+
+const keyOf = ({ clientId, channel, number }: Message): string => clientId ?? (channel ?? '') + number;
+
 export function Log({ chat, state }: Props) {
   const { conversation, pending, typing, language, loadingOlder } = state;
-  const { messages, marks } = conversation;
+  const { marks } = conversation;
+  const messages = allMessages(state);
   const { say } = chat;
   const box = useRef<HTMLDivElement>(null);
-  /** While the customer reads further up, the number of the first message drawn; 0 follows the newest. */
-  const [from, setFrom] = useState(0);
+  /** While the customer reads further up, the key of the first message drawn, or all; '' follows the newest. */
+  const [from, setFrom] = useState('');
   const [below, setBelow] = useState(false);
   const atBottom = useRef(true);
-  const drawn = useRef({ first: 0, height: 0, last: 0, own: 0 });
+  const drawn = useRef({ first: '', height: 0, last: '', own: 0 });
 
-  const shown = from ? messages.filter(({ number }) => number >= from) : messages.slice(-PAGE);
-  const hidden = messages.length > shown.length || conversation.older;
+  const shown = messages.slice(
+    from === ALL ? 0 : from ? Math.max(0, messages.findIndex((message) => keyOf(message) === from)) : -PAGE,
+  );
+  const hidden = messages.length > shown.length || hasOlder(state);
   const last = newest(conversation);
-  const first = shown[0]?.number ?? 0;
+  const latest = messages[messages.length - 1];
+  const first = shown[0] ? keyOf(shown[0]) : '';
 
   const toBottom = () => box.current?.scrollTo({ top: box.current.scrollHeight });
 
@@ -38,11 +48,11 @@ export function Log({ chat, state }: Props) {
     const log = box.current!;
     const before = drawn.current;
     const own = pending.length + messages.filter(({ author }) => author === 'customer').length;
-    const number = last?.number ?? 0;
-    if (before.first && first < before.first) log.scrollTop += log.scrollHeight - before.height;
+    const end = latest ? keyOf(latest) : '';
+    if (shown.findIndex((message) => keyOf(message) === before.first) > 0) log.scrollTop += log.scrollHeight - before.height;
     else if (atBottom.current || (own > before.own && pending.length)) toBottom();
-    else if (number > before.last) setBelow(true);
-    drawn.current = { first, height: log.scrollHeight, last: number, own };
+    else if (end !== before.last && messages.some((message) => keyOf(message) === before.last)) setBelow(true);
+    drawn.current = { first, height: log.scrollHeight, last: end, own };
   });
 
   useEffect(() => {
@@ -62,24 +72,24 @@ export function Log({ chat, state }: Props) {
 
   function showOlder() {
     const above = messages.length - shown.length;
-    if (above) setFrom(messages[Math.max(0, above - PAGE)]!.number);
-    else void chat.older().then((more) => more && setFrom(1));
+    if (above) setFrom(keyOf(messages[Math.max(0, above - PAGE)]!));
+    else void chat.older().then((more) => more && setFrom(ALL));
   }
 
   function onScroll() {
     if (!box.current) return;
     const { scrollTop, scrollHeight, clientHeight } = box.current;
     atBottom.current = scrollHeight - scrollTop - clientHeight < 40;
-    setFrom(atBottom.current ? 0 : from || first);
+    setFrom(atBottom.current ? '' : from || first);
     settle();
     if (scrollTop < 80 && hidden && !loadingOlder) showOlder();
   }
 
   const rows = [
     ...shown.map((message) => ({
-      key: message.clientId ?? String(message.number),
-      message,
-      state: message.author === 'customer' ? delivery(message, marks) : undefined,
+      key: keyOf(message),
+      message: message as Message,
+      state: message.author === 'customer' && !message.channel ? delivery(message, marks) : undefined,
       failed: undefined as string | undefined,
     })),
     ...pending.map(({ id, text, at, image, failed }) => ({
@@ -131,7 +141,7 @@ export function Log({ chat, state }: Props) {
                 first={day || !joined(before, message)}
                 last={!after || !joined(message, after) || startOfDay(after.at) !== startOfDay(message.at)}
                 status={!!own && (failed !== undefined || follower?.state !== own)}
-                buttons={!pending.length && message.number === last?.number}
+                buttons={!pending.length && message === last}
               />
             </>
           );

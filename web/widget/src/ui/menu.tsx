@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { isEnded } from '../chat';
+import { allMessages, isEnded } from '../chat';
 import { moveByArrows, type Props } from './common';
 import { Icon } from './icons';
 
@@ -65,7 +65,18 @@ export function Menu({ chat, state }: Props) {
             <Icon name="language" />
             {other === 'ar' ? 'العربية' : 'English'}
           </button>
-          {state.conversation.end > 0 && (
+          {state.telegram && (
+            <button
+              role="menuitem"
+              tabIndex={-1}
+              data-part="menu-item-telegram"
+              onClick={choose(() => chat.show('telegram'))}
+            >
+              <Icon name="send" />
+              {say('telegram')}
+            </button>
+          )}
+          {allMessages(state).length > 0 && (
             <>
               <button
                 role="menuitem"
@@ -76,7 +87,7 @@ export function Menu({ chat, state }: Props) {
                 <Icon name="download" />
                 {say('transcript')}
               </button>
-              {!isEnded(state) && (
+              {state.conversation.end > 0 && !isEnded(state) && (
                 <button
                   role="menuitem"
                   tabIndex={-1}

@@ -2,8 +2,8 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Chat } from '../chat';
 import type { Delivery } from '../conversation';
 import { formatTime } from '../format';
-import { draw } from '../images';
-import type { Image, Message } from '../protocol';
+import { draw, save } from '../images';
+import type { Document, Image, Message } from '../protocol';
 import type { Language } from '../strings';
 import { Text } from '../text';
 import { focusInput, memo } from './common';
@@ -39,7 +39,7 @@ export const Bubble = memo(function Bubble({
   buttons,
 }: BubbleProps) {
   const { say } = chat;
-  const { author, text, image, number, at, clientId } = message;
+  const { author, text, image, document, number, at, clientId, channel } = message;
   const [copied, setCopied] = useState(false);
 
   async function copy() {
@@ -66,11 +66,15 @@ export const Bubble = memo(function Bubble({
       data-number={number || undefined}
       data-author={author}
       data-state={own}
+      data-channel={channel}
     >
-      <span class={first && author === 'agent' ? 'author' : 'hidden'}>{say(author)}</span>
+      <span class={first && author === 'agent' ? 'author' : 'hidden'}>
+        {say(author)} {channel && say('via')}
+      </span>
       <div class="line">
         <div class={`bubble${image ? ' with-image' : ''}`}>
           {image && <Thumbnail chat={chat} image={image} />}
+          {document && <Download chat={chat} document={document} />}
           {text && <Text text={text} />}
         </div>
         {text && navigator.clipboard && (
@@ -82,6 +86,11 @@ export const Bubble = memo(function Bubble({
       {(last || status) && (
         <div class={`meta ${status ? own : ''}`}>
           <time dateTime={new Date(at).toISOString()}>{formatTime(language, at)}</time>
+          {channel && (
+            <span class="via" data-part="via" aria-hidden="true">
+              {say('via')}
+            </span>
+          )}
           {status && own && (
             <>
               <Icon name={STATUS_ICON[own]} />
@@ -116,6 +125,26 @@ export const Bubble = memo(function Bubble({
     </div>
   );
 });
+
+/** A file of ours. It needs the session token in a header, so no plain link could load it. */
+function Download({ chat, document: { id, name } }: { chat: Chat; document: Document }) {
+  const [busy, setBusy] = useState(false);
+  async function download() {
+    setBusy(true);
+    await chat.images.load(id).then(
+      (blob) => save(blob, name),
+      () => chat.notify({ key: 'documentFailed' }),
+    );
+    setBusy(false);
+  }
+  return (
+    <button class="document" data-part="document" aria-busy={busy} disabled={busy} onClick={download}>
+      <Icon name="download" />
+      <span class="hidden">{chat.say('download')} </span>
+      <bdi>{name}</bdi>
+    </button>
+  );
+}
 
 function Thumbnail({ chat, image }: { chat: Chat; image: Image }) {
   const canvas = useRef<HTMLCanvasElement>(null);
