@@ -190,8 +190,20 @@ class Notice(ThiqaAction):
             return leave_form()
         elif notice in _TELEGRAM:
             talk.say(_TELEGRAM[str(notice)])
+            if notice == "linked":
+                return self._carried_over(talk)
         else:
             talk.say("utter_empty")
+        return []
+
+    @staticmethod
+    def _carried_over(talk: Talk) -> Events:
+        """The complaint that the customer left open elsewhere, and where it stands."""
+        customer = talk.services.proofs.customer_of(talk.turn)
+        cases = talk.services.complaints.of(talk.turn, customer) if customer else ()
+        case = next((case for case in cases if case.state in UNDER_WAY), None)
+        if case is not None:
+            talk.say("utter_case_carried_over", case_number=case.number, about=complaints.about_words(talk, case))
         return []
 
     @staticmethod

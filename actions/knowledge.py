@@ -33,6 +33,8 @@ class Answer(ThiqaAction):
         if chosen:
             entry = talk.services.knowledge.entry(chosen)
             return say_answer(talk, entry) if entry else self._unknown(talk, None)
+        if (events := complaints.other_choice(talk)) is not None:
+            return [SlotSet("misses", 0), *events]
         if not _WORDS.search(talk.text):
             if _misses(talk) + 1 < MOST_MISSES:
                 talk.say("utter_emoji")

@@ -82,6 +82,13 @@ class SetGoal(ThiqaAction):
         return "action_set_goal"
 
     def handle(self, talk: Talk) -> Events:
+        if (events := complaints.other_choice(talk)) is not None:
+            return [*events, SlotSet("order_step", "stopped")]
+        if number := complaints.names_its_order(talk):
+            events = complaints.ask_kind(talk, complaints.word_before(talk) or {}, number)
+            return [*events, SlotSet("order_step", "stopped")]
+        if (events := self._given_late(talk)) is not None:
+            return events
         if talk.intent == "inform" and not talk.entities("order_number"):
             return [SlotSet("order_step", "none_named")]
         customer = talk.services.proofs.customer_of(talk.turn)
@@ -101,6 +108,8 @@ class SetGoal(ThiqaAction):
             if not ready:
                 complaints.say_sorry(talk, kind)
                 complaint = complaints.begin(talk, kind)
+        elif goal == "track" and not ready and talk.emotion in complaints.UPSET:
+            complaint = complaints.note(talk)  # kept until it is known whether the order is late
         return [
             *leave_form(),
             SlotSet("goal", goal),
@@ -111,6 +120,28 @@ class SetGoal(ThiqaAction):
             SlotSet("complaint", complaint),
             *self._another(talk),
         ]
+
+    @staticmethod
+    def _given_late(talk: Talk) -> Events | None:
+        """The order number or the proof of a complaint that were asked for in an earlier session and come only now."""
+        kept = complaints.waits_for_its_order(talk)
+        if kept is None or not (talk.intent == "inform" or _MOSTLY_DIGITS.fullmatch(western_digits(talk.text))):
+            return None
+        goal = SlotSet("goal", f"complaint_{kept['kind']}")
+        before = talk.tracker.get_slot("order_number")
+        numbers = [n for n in map(order_number_in, talk.entities("order_number")) if n]
+        if numbers and (not before or numbers[0] == before or _NAMED_NUMBER.search(western_digits(talk.text))):
+            ready = _granted(talk.services.proofs.customer_of(talk.turn), talk, numbers[0])
+            given = {"order_number": numbers[0], "proof": "granted" if ready else None}
+        elif before and (value := _proof_in(talk)):
+            given = {"order_number": before, **_check_proof(talk, OrderNumber(before), value)}
+            talk.turn.notes.add("read")
+        else:
+            return None
+        paused = "requested_slot" in given
+        step = "ready" if given["proof"] == "granted" else "stopped" if paused else "ask"
+        slots = [SlotSet(name, value) for name, value in given.items() if name != "requested_slot"]
+        return [*leave_form(), goal, *slots, SlotSet("order_step", step)]
 
     @staticmethod
     def _another(talk: Talk) -> Events:
@@ -127,6 +158,11 @@ class SetGoal(ThiqaAction):
         named = [n for n in map(order_number_in, talk.entities("order_number")) if n]
         if named:
             return named[0]
+        if quoted := talk.turn.message.meta.get("quoted_order"):
+            return OrderNumber(quoted)  # the message that this one replies to names it
+        told = (complaints.word_before(talk) or {}).get("order")
+        if told and goal in complaints.GOALS:
+            return OrderNumber(told)  # "I have a problem with 1004", and now what is wrong with it
         before = talk.tracker.get_slot("order_number")
         if before and talk.tracker.active_loop.get("name"):
             return OrderNumber(before)  # another wish on the way to the proof is about the order named before
@@ -202,6 +238,8 @@ class ValidateOrderForm(FormValidationAction):
     ) -> dict[str, Any]:
         talk = talk_in_form(dispatcher, tracker)
         requested = tracker.get_slot("requested_slot")
+        if "read" in talk.turn.notes:
+            return {}  # it was the proof of a complaint that waited
         if requested == "proof" and (corrected := _corrected(talk)):
             return {"order_number": corrected}
         if requested == "order_number" and talk.intent not in _DROPS_IT and _does_not_know(talk.text):
@@ -223,18 +261,19 @@ class ValidateOrderForm(FormValidationAction):
     async def extract_proof(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Any) -> dict[str, Any]:
         talk = talk_in_form(dispatcher, tracker)
         requested = tracker.get_slot("requested_slot")
-        if _leads_elsewhere(talk, requested) or (requested == "proof" and _corrected(talk)):
+        if (
+            "read" in talk.turn.notes
+            or _leads_elsewhere(talk, requested)
+            or (requested == "proof" and _corrected(talk))
+        ):
             return {}
-        for given in (talk.entity("email"), talk.entity("phone")):
-            if given:
-                return {"proof": given}
+        if contact := talk.entity("email") or talk.entity("phone"):
+            return {"proof": contact}
         numbers = talk.entities("order_number")
         if requested == "proof":
-            text = spelled_digits(western_digits(talk.text))
-            if _NAMED_NUMBER.search(text) and len(numbers) < 2:
+            if _NAMED_NUMBER.search(spelled_digits(western_digits(talk.text))) and len(numbers) < 2:
                 return {}
-            digits = re.findall(r"\d[\d\s\-]*", text)
-            return {"proof": digits[-1].strip()} if digits else {}
+            return {"proof": proof} if (proof := _proof_in(talk)) else {}
         # "1001 4567": the second number of four digits is the proof that will be asked for; "1001 and 1002" is not.
         if len(numbers) < 2 or len(numbers[1]) != 4 or _TWO_ORDERS.search(western_digits(talk.text)):
             return {}
@@ -255,7 +294,7 @@ class ValidateOrderForm(FormValidationAction):
         try:
             granted = _granted(talk.services.proofs.customer_of(talk.turn), talk, number)
         except ShopError:
-            return self._shop_failed(talk)
+            return _shop_failed(talk)
         return {"order_number": number, "proof": "granted"} if granted else {"order_number": number}
 
     async def validate_proof(
@@ -265,29 +304,42 @@ class ValidateOrderForm(FormValidationAction):
         number = tracker.get_slot("order_number")
         if value == "granted" or not number:
             return {"proof": value if value == "granted" else None}
-        try:
-            order = talk.services.orders.order(OrderNumber(number))
-        except ShopError:
-            return self._shop_failed(talk)
-        outcome = talk.services.proofs.check(talk.turn, OrderNumber(number), order, str(value))
-        if outcome.granted:
-            return {"proof": "granted"}
-        talk.turn.notes.add("asked")
-        if outcome.paused_until:
-            say_paused(talk, outcome.paused_until)
-            return {"proof": None, "offer": "person", "requested_slot": None}
-        talk.say(
-            "utter_proof_refused",
-            [talk.button("label_person", PERSON)],
-            tries=talk.figures.counted(outcome.tries_left, "try", nominative=True),
-        )
-        return {"proof": None}
+        return _check_proof(talk, OrderNumber(number), str(value))
 
-    @staticmethod
-    def _shop_failed(talk: Talk) -> dict[str, Any]:
-        talk.say_shop_unavailable()
-        talk.turn.notes.add("asked")
+
+def _proof_in(talk: Talk) -> str | None:
+    """What a message gives as proof: an e-mail, a phone, or its last digits."""
+    if contact := talk.entity("email") or talk.entity("phone"):
+        return contact
+    digits = re.findall(r"\d[\d\s\-]*", spelled_digits(western_digits(talk.text)))
+    return str(digits[-1]).strip() if digits else None
+
+
+def _check_proof(talk: Talk, number: OrderNumber, value: str) -> dict[str, Any]:
+    """The slots after a proof was given; what is wrong with it is said."""
+    try:
+        order = talk.services.orders.order(number)
+    except ShopError:
+        return _shop_failed(talk)
+    outcome = talk.services.proofs.check(talk.turn, number, order, value)
+    if outcome.granted:
+        return {"proof": "granted"}
+    talk.turn.notes.add("asked")
+    if outcome.paused_until:
+        say_paused(talk, outcome.paused_until)
         return {"proof": None, "offer": "person", "requested_slot": None}
+    talk.say(
+        "utter_proof_refused",
+        [talk.button("label_person", PERSON)],
+        tries=talk.figures.counted(outcome.tries_left, "try", nominative=True),
+    )
+    return {"proof": None}
+
+
+def _shop_failed(talk: Talk) -> dict[str, Any]:
+    talk.say_shop_unavailable()
+    talk.turn.notes.add("asked")
+    return {"proof": None, "offer": "person", "requested_slot": None}
 
 
 def _corrected(talk: Talk) -> OrderNumber | None:
@@ -341,6 +393,8 @@ class ServeOrder(ThiqaAction):
             return complaints.serve(talk, order, complaints.GOALS[goal])
         if goal == "case":
             return complaints.CaseStatus().handle(talk)
+        if goal == "track" and (complained := complaints.late_and_upset(talk, order)) is not None:
+            return complained
         person = talk.services.orders.customer(customer) if goal == "points" else None
         events: Events = []
         for line in talk.services.orders.answers(talk.turn.now, talk.language).for_goal(goal, order, person):

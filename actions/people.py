@@ -51,6 +51,8 @@ class OfferPerson(ThiqaAction):
         return "action_offer_person"
 
     def handle(self, talk: Talk) -> Events:
+        if (events := complaints.other_choice(talk)) is not None:
+            return events
         talk.say(f"utter_{talk.intent}", [talk.button("label_person", PERSON)])
         return [*leave_form(), *(complaints.remind(talk) or offer_person())]
 
@@ -69,6 +71,8 @@ class Accept(ThiqaAction):
             return complaints.accept(talk)
         if offer == "complain":
             return [SlotSet("offer", None), *complaints.ComplainAnyway().handle(talk)]
+        if offer == "change":
+            return complaints.change_by_person(talk)
         talk.say("utter_anything_else")
         return []
 
@@ -93,7 +97,7 @@ class Decline(ThiqaAction):
             if talk.tracker.get_slot("order_number") and _ANOTHER.search(normalize(talk.text)):
                 return [SlotSet("order_number", None), SlotSet("proof", None), FollowupAction("order_form")]
             talk.say("utter_nevermind")
-            return [SlotSet("offer", None), *leave_form()]
+            return [SlotSet("offer", None), SlotSet("complaint", None), *leave_form()]
         else:
             talk.say("utter_anything_else")
         return [SlotSet("offer", None)]

@@ -21,8 +21,7 @@ class CaseAnswers:
     def facts(self, kind: Kind, order: Order, item: Item | None) -> Line | None:
         """What the records say that confirms the complaint; None where there is nothing to tell."""
         if kind in ABOUT_ITEMS:
-            named = item.name[self._f.language] if item else self._items(order)
-            return Line("utter_case_facts_item", {"order_number": order.number, "item": named})
+            return self._item_facts(order, item)
         if kind is Kind.BILLING:
             total, payment = self._f.money(order.total.amount, order.currency), self._f.payment_method(order.payment)
             return Line("utter_case_facts_billing", {"order_number": order.number, "total": total, "payment": payment})
@@ -37,6 +36,15 @@ class CaseAnswers:
             }
             return Line("utter_case_facts_not_received", values)
         return self._late_facts(order) if kind is Kind.LATE else None
+
+    def _item_facts(self, order: Order, item: Item | None) -> Line:
+        named = item.name[self._f.language] if item else self._items(order)
+        values = {"order_number": order.number, "item": named}
+        ordered = next((i.quantity for i in order.items if item and i.sku == item.sku), 0)
+        if item is None or item.quantity >= ordered:
+            return Line("utter_case_facts_item", values)
+        counts = {"pieces": self._f.number(item.quantity), "ordered": self._f.number(ordered)}
+        return Line("utter_case_facts_pieces", {**values, **counts})
 
     def _late_facts(self, order: Order) -> Line | None:
         late = days_late(order, self._today)

@@ -53,7 +53,8 @@ class Severity(int, Enum):
 @dataclass(frozen=True)
 class Case:
     """`about` is the same for complaints about the same thing: of those only one is under way at a time. `offered` and
-    `accepted` are offers as `compensation.model.Offer.document()` gives them; `step` counts the rounds of offers."""
+    `accepted` are offers as `compensation.model.Offer.document()` gives them; `step` counts the rounds of offers. `pieces`:
+    of the item, where it was ordered more than once; None: all of them."""
 
     id: CaseId
     number: CaseNumber
@@ -73,6 +74,7 @@ class Case:
     opened_at: datetime
     updated_at: datetime
     closed_at: datetime | None = None
+    pieces: int | None = None
 
 
 @dataclass(frozen=True)

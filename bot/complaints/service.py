@@ -179,7 +179,7 @@ class ComplaintService:
     ) -> tuple[Case, PersonReason | None]:
         """A new case with what can be offered for it now; the reason where a person has to decide.
 
-        `to_person`: nothing is offered, whatever the policy says. Raises ShopError.
+        `item`: with as many pieces as the complaint is about. `to_person`: nothing is offered, whatever the policy says. Raises ShopError.
         """
         earlier = self._records.of_customer(customer) if customer else []
         case_id, number = self._identify()
@@ -212,6 +212,7 @@ class ComplaintService:
             accepted=None,
             opened_at=turn.now,
             updated_at=turn.now,
+            pieces=item.quantity if item else None,
         )
         turn.effects.append(CaseOpened(case))
         self.keep_picture(turn, case)
@@ -285,8 +286,15 @@ class ComplaintService:
                 return replace(case, step=number, offered=offered)
         return None
 
+    def round_of(self, turn: Turn, case: Case, option: str) -> int | None:
+        """The round after the present one that brings an option; None where none does. Raises ShopError."""
+        order = self._shop.order(case.order_number) if case.order_number else None
+        rounds = enumerate(self._steps(turn, case, order))
+        later = (n for n, offers in rounds if n > case.step and any(offer.option.value == option for offer in offers))
+        return next(later, None)
+
     def _steps(self, turn: Turn, case: Case, order: Order | None) -> Sequence[Sequence[Offer]]:
-        item = next((i for i in order.items if i.sku == case.item), None) if order and case.item else None
+        item = concerned(case, order) if order else None
         earlier = [c for c in self._records.of_customer(case.customer) if c.id != case.id] if case.customer else []
         facts = self._facts(turn, case.kind, case.customer, order, item, case.emotion, earlier)
         return self._decide(turn, facts, case.customer, order, case.id, case.item).steps
@@ -309,7 +317,7 @@ class ComplaintService:
         reserved, and is done as soon as the shop answers; then say so with `give_later`.
         """
         assert case.customer is not None and case.order_number == order.number
-        item = next((i for i in order.items if i.sku == case.item), None) if case.item else None
+        item = concerned(case, order)
         grant = Grant(
             case.id,
             case.number,
@@ -490,6 +498,12 @@ class ComplaintService:
             if customer
             else 0,
         )
+
+
+def concerned(case: Case, order: Order) -> Item | None:
+    """The item that a case is about, with as many pieces; None where it is about the whole order."""
+    item = next((item for item in order.items if item.sku == case.item), None) if case.item else None
+    return replace(item, quantity=min(case.pieces or item.quantity, item.quantity)) if item else None
 
 
 def accepted_in(case: Case) -> list[Offer]:

@@ -78,4 +78,5 @@ def _case(row: Any) -> Case:
         row.opened_at,
         row.updated_at,
         row.closed_at,
+        row.pieces,
     )

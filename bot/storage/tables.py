@@ -320,6 +320,7 @@ cases = sa.Table(
     sa.Column("severity", sa.Integer, nullable=False),
     sa.Column("about", sa.String(200), nullable=False),
     sa.Column("item", sa.String(64)),
+    sa.Column("pieces", sa.Integer),  # of the item; null: all that was ordered
     sa.Column("details", sa.Text, nullable=False),
     sa.Column("emotion", sa.String(12), nullable=False),
     sa.Column("step", sa.Integer, nullable=False),

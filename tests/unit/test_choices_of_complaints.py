@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.brain.choices import chosen
+from bot.complaints.wishes import NAMES, changes_mind
 
 CASE = "C204817"
 Buttons = Sequence[Mapping[str, str]]
@@ -51,7 +52,17 @@ def meant(text: str, buttons: Buttons) -> str | None:
     if button is None:
         return None
     intent, values = button["payload"].split("{", 1)
-    return str(json.loads("{" + values).get("option") or intent.removeprefix("/"))
+    name = intent.removeprefix("/")
+    return str(json.loads("{" + values)["option"]) if name == "choose" else name
+
+
+def asked_beyond(text: str, buttons: Buttons) -> str | None:
+    """The option, or "more", that a text asks for beyond what is offered."""
+    button = chosen(text, buttons)
+    if button is None or not button["payload"].startswith("/not_enough"):
+        return None
+    values = json.loads(button["payload"].removeprefix("/not_enough"))
+    return values.get("option", "more") if values.get("why") == "beyond" else None
 
 
 @pytest.mark.parametrize(
@@ -225,9 +236,103 @@ def test_a_question_about_an_option_does_not_accept_it(text: str) -> None:
 
 
 def test_what_was_not_offered_is_not_chosen() -> None:
-    assert meant("ابي القسيمة", DAMAGED) is None
-    assert meant("ابي فلوسي", LATE) is None
+    assert meant("ابي القسيمة", DAMAGED) == meant("ابي فلوسي", LATE) == "not_enough"
     assert meant("exchange", DAMAGED_EN) is None
+    assert meant("القسيمة", DAMAGED) is None, "a word about it is no wish"
+
+
+@pytest.mark.parametrize(
+    ("text", "buttons", "asked"),
+    [
+        ("I want my money back", LATE, "refund"),
+        ("my money back", LATE, "refund"),
+        ("ابي فلوسي", LATE, "refund"),
+        ("عايز فلوسي كلها", GOODWILL, "refund"),
+        ("I don't want a voucher, I want my money back", LATE, "refund"),
+        ("ما ابي كوبون ابي فلوسي", LATE, "refund"),
+        ("give me a new one", LATE, "resend"),
+        ("ابي القسيمة", DAMAGED, "voucher"),
+        ("200 ريال", LATE, "more"),
+        ("ابي 200", LATE, "more"),
+        ("اعطوني 300 ريال", GOODWILL, "more"),
+        ("can you give me 200 riyals?", GOODWILL_EN, "more"),
+        ("SAR 500", GOODWILL_EN, "more"),
+    ],
+)
+def test_what_is_beyond_the_offers_leads_on_with_its_reason(text: str, buttons: Buttons, asked: str) -> None:
+    assert asked_beyond(text, buttons) == asked
+
+
+@pytest.mark.parametrize(
+    "text", ["can you offer more?", "do you have anything better?", "something else", "زيدوها", "ما عندكم شي ثاني؟", "عندكم حاجة تانية؟"]
+)  # fmt: skip
+def test_a_question_for_more_is_not_enough(text: str) -> None:
+    assert meant(text, LATE) == meant(text, GOODWILL) == "not_enough"
+
+
+def test_a_sum_that_is_offered_chooses_its_offer() -> None:
+    assert meant("50 ريال", GOODWILL) == "voucher" and meant("SAR 20", GOODWILL_EN) == "shipping_refund"
+
+
+def test_an_order_called_off_is_no_wish_beyond() -> None:
+    for text in ("cancel the order and give me my money", "ابي الغي الطلب وترجع فلوسي", "ابي ارجاع المنتج"):
+        assert meant(text, LATE) is None
+
+
+def test_who_was_told_of_the_person_gets_one() -> None:
+    """Where the way on leads to a person already, every further wish does."""
+    person = {"title": "التحدث مع موظف", "payload": '/not_enough{"case": "C204817", "why": "person"}'}
+    for text in ("ابي فلوسي", "200 ريال", "مو كافي"):
+        assert chosen(text, [*LATE[:1], person, LATE[2]]) == person
+
+
+@pytest.mark.parametrize(
+    ("text", "buttons", "option"),
+    [
+        ("ابي استرجاع بدال القسيمة", [choose("قسيمة قيمتها 50 ريالًا", "voucher"), *DAMAGED], "refund"),
+        ("the points instead of the voucher", GOODWILL_EN, "points"),
+        ("not the voucher, the points please", GOODWILL_EN, "points"),
+    ],
+)
+def test_of_two_that_are_named_the_one_that_is_not_refused_is_chosen(text: str, buttons: Buttons, option: str) -> None:
+    assert meant(text, buttons) == option
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("I'd rather have the points", "points"),
+        ("ابي استرجاع بدال الكوبون", "refund"),
+        ("غيرت رايي ابي النقاط", "points"),
+        ("I changed my mind, I want the refund", "refund"),
+        ("can I get a refund instead?", "refund"),
+        ("أفضّل القسيمة", "voucher"),
+        ("a refund instead of the voucher please", "refund"),
+        ("عايز النقط بدل القسيمة", "points"),
+        ("how many points do I have?", None),
+        ("ابي فلوسي", None),
+        ("where is my refund", None),
+        ("I'd rather wait", None),
+        ("", None),
+    ],
+)
+def test_a_change_of_mind_says_what_for(text: str, wanted: str | None) -> None:
+    assert changes_mind(text) == wanted
+
+
+HOW_MANY = [{"title": n, "payload": "/inform" + json.dumps({"quantity": n})} for n in ("1", "2", "3")]
+WHICH = [
+    *({"title": name, "payload": "/inform" + json.dumps({"product": name})} for name in ("عطر عود", "طقم فناجين")),
+    {"title": "كلها", "payload": '/inform{"product": "all"}'},
+]
+
+
+def test_a_number_is_no_place_where_how_many_was_asked() -> None:
+    assert chosen("2", HOW_MANY) == HOW_MANY[1] and chosen("7", [*HOW_MANY, WHICH[2]]) is None
+
+
+def test_the_last_item_is_not_all_of_them() -> None:
+    assert chosen("الاخير", WHICH) == WHICH[1] and chosen("كلها", WHICH) == WHICH[2]
 
 
 def test_other_buttons_know_nothing_of_offers() -> None:
@@ -266,7 +371,9 @@ def test_whatever_is_written_gives_one_of_the_buttons_or_none(text: str, buttons
     # "not enough" with the reason why; its case stays the one that was offered.
     ways = [offered for offered in buttons if offered["payload"].startswith("/not_enough")]
     assert [button["title"]] == [offered["title"] for offered in ways]
-    assert button["payload"] == '/not_enough{"case": "C204817", "why": "compare"}'
+    values = json.loads(button["payload"].removeprefix("/not_enough"))
+    assert values.pop("case") == CASE and values.pop("why") in ("compare", "beyond")
+    assert values.pop("option", "refund") in NAMES and not values
 
 
 @given(

@@ -158,7 +158,7 @@ def test_deliveries_of_one_process_follow_each_other_unless_one_is_slow() -> Non
     def send(outgoing: Outgoing) -> None:
         under_way.append(outgoing.id)
         most.append(len(under_way))
-        time.sleep(1.0 if outgoing.id == 100 else 0.02)
+        time.sleep(2.0 if outgoing.id == 100 else 0.02)
         under_way.remove(outgoing.id)
 
     def run(rows: list[Outgoing]) -> None:
@@ -177,5 +177,5 @@ def test_deliveries_of_one_process_follow_each_other_unless_one_is_slow() -> Non
     run_all(*[[row(number * 10 + place) for place in range(3)] for number in range(1, 4)])
     assert max(most) == 1 and len(most) == 9
     most.clear()
-    assert run_all([row(100)], [row(1), row(2)], [row(3)]) < 1.5
+    assert run_all([row(100)], [row(1), row(2)], [row(3)]) < 4
     assert max(most) == 2 and len(most) == 4
