@@ -62,6 +62,7 @@ from bot.storage.database import Database
 from bot.storage.files import SqlFiles
 from bot.storage.identities import SqlIdentities
 from bot.storage.ledger import SqlLedger
+from bot.storage.other_chats import SqlOtherChats
 from bot.storage.outbox import SqlOutbox
 from bot.storage.outreach import SqlOutreach
 from bot.storage.promises import SqlPromises
@@ -293,6 +294,7 @@ def build(
         WebchatServices(
             inbox=inbox,
             transcripts=SqlTranscripts(database),
+            others=SqlOtherChats(database),
             collected=lambda messages: outbox.collected(messages, clock()),
             identities=SqlIdentities(database),
             verifier=IdentityVerifier(identity_secret(settings)),
@@ -301,6 +303,7 @@ def build(
             origins=Origins(settings.origins, settings.base_url),
             wording=wording,
             shop_name=lambda: _shop_name(shop),
+            telegram=lambda: telegram.address,
             live=live,
             clock=clock,
         )
@@ -323,7 +326,7 @@ def build(
         inbox,
         signals,
         webchat,
-        webchat_images.create_router(sessions, files, clock),
+        webchat_images.create_router(sessions, files, SqlOtherChats(database), clock),
         telegram,
         [
             *(

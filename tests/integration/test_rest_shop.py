@@ -94,7 +94,7 @@ def status(code: int, **headers: str) -> Behaviour:
 
 
 def hangs(handler: Handler) -> None:
-    time.sleep(1)
+    time.sleep(2)
 
 
 def drops(handler: Handler) -> None:
@@ -148,7 +148,7 @@ def test_a_shop_that_keeps_one_waiting_is_left_in_time(play: Play, behaviour: Be
     began = time.monotonic()
     with pytest.raises(ShopUnavailable, match="timeout"):
         shop.order(NUMBER)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4
     assert len(server.requests) == 3
 
 
