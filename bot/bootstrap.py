@@ -60,13 +60,14 @@ from bot.storage.aside import SqlEffects
 from bot.storage.cases import SqlCases
 from bot.storage.database import Database
 from bot.storage.files import SqlFiles
+from bot.storage.handoff import SqlHandoffs
 from bot.storage.identities import SqlIdentities
 from bot.storage.ledger import SqlLedger
 from bot.storage.outbox import SqlOutbox
 from bot.storage.outreach import SqlOutreach
 from bot.storage.promises import SqlPromises
 from bot.storage.ratings import SqlRatings
-from bot.storage.records import SqlHandoffRecords, SqlProofRecords
+from bot.storage.records import SqlProofRecords
 from bot.storage.telegram import SqlTelegram
 from bot.storage.transcripts import SqlTranscripts
 from bot.storage.turns import SqlTurnStore
@@ -148,7 +149,7 @@ def build_services(
         orders=OrderService(shop),
         proofs=ProofService(SqlProofRecords(database)),
         knowledge=KnowledgeService(index, shop, shared_encoder()),
-        handoff=HandoffService(SqlHandoffRecords(database), shop, wording, list(alert_senders(settings))),
+        handoff=HandoffService(SqlHandoffs(database), shop, wording, list(alert_senders(settings))),
         compensation=compensation,
         complaints=ComplaintService(SqlCases(database), shop, compensation, wording),
         wording=wording,

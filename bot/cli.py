@@ -297,10 +297,10 @@ def queue() -> None:
     with _plain_errors():
         settings = _prepare(quiet=True)
         from bot.bootstrap import open_database, utc_now
-        from bot.storage.records import SqlHandoffRecords
+        from bot.storage.handoff import SqlHandoffs
 
         database = open_database(settings)
-        entries = SqlHandoffRecords(database).queue()
+        entries = SqlHandoffs(database).queue()
         table = Table(title=f"Waiting: {len(entries)}")
         for column in ("waits", "conversation", "channel", "language", "reason", "contact", "messages", "last message"):
             table.add_column(column, overflow="fold", no_wrap=column == "conversation")

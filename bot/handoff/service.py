@@ -18,6 +18,7 @@ from bot.conversations.ports import Wording
 from bot.errors import ShopError
 from bot.formatting import Formatter
 from bot.handoff.model import (
+    AgentAwaited,
     ContactLeft,
     Handoff,
     HandoffAcknowledged,
@@ -94,7 +95,7 @@ class HandoffService:
         """Answer a message that came while the customer waits: the way back, a contact, or one acknowledgement."""
         handoff = self._records.open_handoff(turn.conversation.id)
         if turn.payload == BACK_TO_BOT:
-            if turn.conversation.owner is Owner.AGENT or (handoff and handoff.taken_at):
+            if turn.conversation.owner is Owner.AGENT:
                 return [self._wording.say("utter_already_with_agent", language)]
             turn.effects += [HandoffWithdrawn(), OwnerChange(Owner.BOT)]
             return [self._wording.say("utter_back_to_bot", language)]
@@ -104,7 +105,10 @@ class HandoffService:
         if turn.payload == ENDED and turn.conversation.owner is Owner.QUEUE:
             turn.effects += [HandoffWithdrawn(), OwnerChange(Owner.BOT)]
             return [self._wording.say("utter_ended", language)]
-        if turn.conversation.owner is Owner.AGENT or handoff is None:
+        if turn.conversation.owner is Owner.AGENT:
+            turn.effects.append(AgentAwaited())
+            return []
+        if handoff is None:
             return []
         contact = contact_in(turn.message.text)
         effects: list[Effect] = [ContactLeft(contact)] if contact and contact != handoff.contact else []

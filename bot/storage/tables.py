@@ -293,10 +293,35 @@ handoffs = sa.Table(
     sa.Column("asked_at", Instant, nullable=False),
     sa.Column("acknowledged_at", Instant),
     sa.Column("contact", sa.String(255)),
-    sa.Column("taken_at", Instant),
-    sa.Column("taken_by", sa.String(80)),
+    sa.Column("taken_at", Instant),  # first taken
+    sa.Column("taken_by", sa.String(80)),  # who holds it, or held it last
     sa.Column("ended_at", Instant),
+    sa.Column("state", sa.String(10), nullable=False, server_default="queued"),
+    sa.Column("taken_by_name", sa.String(80)),
+    sa.Column("team", sa.String(36)),
+    sa.Column("topic", sa.String(20)),
+    sa.Column("offered_to", sa.String(36)),
+    sa.Column("offer_until", Instant),
+    sa.Column("passed", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("preferred", sa.String(36)),
+    sa.Column("reopens", sa.BigInteger),
+    sa.Column("waits_since", Instant),
+    sa.Column("reply_due_at", Instant),
+    sa.Column("first_reply_at", Instant),
+    sa.Column("warned_at", Instant),
+    sa.Column("sla", sa.String(8)),
+    sa.Column("snoozed_until", Instant),
+    sa.Column("rank_at", Instant),  # the queue's order
+    sa.Column("ranked_at", Instant),
+    sa.Column("why", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("told_at", Instant),
+    sa.Column("told", sa.JSON(none_as_null=True)),
+    sa.Column("noticed_at", Instant),
+    sa.Column("missed_at", Instant),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
+    sa.Column("agreed", sa.Text, nullable=False, server_default=""),
     sa.Index("ix_handoffs_conversation", "conversation_id", "id"),
+    sa.Index("ix_handoffs_asked", "asked_at"),
     # One open handoff a conversation, whatever races.
     sa.Index(
         "uq_handoffs_open",
@@ -305,6 +330,62 @@ handoffs = sa.Table(
         sqlite_where=sa.text("ended_at IS NULL"),
         postgresql_where=sa.text("ended_at IS NULL"),
     ),
+    sa.Index(
+        "ix_handoffs_waiting",
+        "rank_at",
+        "id",
+        sqlite_where=sa.text("state IN ('queued', 'offered')"),
+        postgresql_where=sa.text("state IN ('queued', 'offered')"),
+    ),
+    sa.Index(
+        "ix_handoffs_held",
+        "taken_by",
+        "taken_at",
+        "id",
+        sqlite_where=sa.text("state = 'taken'"),
+        postgresql_where=sa.text("state = 'taken'"),
+    ),
+)
+
+# What happened to a conversation at the desk, and who did it; never changed.
+handoff_events = sa.Table(
+    "handoff_events",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("conversation_id", sa.ForeignKey("conversations.id"), nullable=False),
+    sa.Column("handoff_id", sa.BigInteger),
+    sa.Column("what", sa.String(20), nullable=False),
+    sa.Column("by", sa.String(36), nullable=False),  # an agent, "system" or "customer"
+    sa.Column("agent", sa.String(36)),  # whom it concerns besides
+    sa.Column("note", sa.JSON, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Index("ix_handoff_events_conversation", "conversation_id", "id"),
+    sa.Index("ix_handoff_events_what", "what", "at"),
+)
+
+# What agents tell each other about a conversation.
+notes = sa.Table(
+    "notes",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("conversation_id", sa.ForeignKey("conversations.id"), nullable=False),
+    sa.Column("agent", sa.String(36), nullable=False),
+    sa.Column("name", sa.String(80), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("mentions", sa.JSON, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Index("ix_notes_conversation", "conversation_id", "id"),
+)
+
+# The key under which an agent sent a message: a double click says it once.
+agent_messages = sa.Table(
+    "agent_messages",
+    metadata,
+    sa.Column("conversation_id", sa.ForeignKey("conversations.id"), primary_key=True),
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("message_id", sa.ForeignKey("messages.id"), nullable=False),
+    sa.Column("agent", sa.String(36), nullable=False),
+    sa.Index("ix_agent_messages_message", "message_id"),
 )
 
 cases = sa.Table(
