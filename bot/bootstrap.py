@@ -15,6 +15,9 @@ import structlog
 from fastapi import APIRouter
 
 import actions.context
+from bot.agents.accounts import Accounts
+from bot.agents.passwords import Passwords
+from bot.agents.sign_in import Life, SignIn
 from bot.compensation.content import PolicyFile
 from bot.compensation.service import CompensationService
 from bot.complaints.fulfilment import Fulfilment
@@ -41,6 +44,9 @@ from bot.customers.identity import IdentityVerifier
 from bot.customers.proof import ProofService
 from bot.delivery.alerts import EmailAlert, WebhookAlert
 from bot.delivery.service import HOLD, LONGEST_SEND, Dispatcher, OneByOne, Sender
+from bot.desk import own_account
+from bot.desk import people as desk_people
+from bot.desk.gate import Gate
 from bot.errors import ConfigurationError, ShopError
 from bot.feedback.service import FeltRatings
 from bot.files.model import KEPT_UNSENT
@@ -56,18 +62,21 @@ from bot.services import Services
 from bot.settings import PROJECT, Settings, identity_secret, load_settings, prepare_home, secret_keys
 from bot.shops.embedded import EmbeddedShop, load_demo
 from bot.shops.rest import RestShop
+from bot.storage.agents import SqlAgents, SqlDirectory
 from bot.storage.aside import SqlEffects
 from bot.storage.cases import SqlCases
 from bot.storage.database import Database
 from bot.storage.files import SqlFiles
 from bot.storage.handoff import SqlHandoffs
 from bot.storage.identities import SqlIdentities
+from bot.storage.invitations import SqlInvitations
 from bot.storage.ledger import SqlLedger
 from bot.storage.outbox import SqlOutbox
 from bot.storage.outreach import SqlOutreach
 from bot.storage.promises import SqlPromises
 from bot.storage.ratings import SqlRatings
 from bot.storage.records import SqlProofRecords
+from bot.storage.sign_in import SqlSignIn
 from bot.storage.telegram import SqlTelegram
 from bot.storage.transcripts import SqlTranscripts
 from bot.storage.turns import SqlTurnStore
@@ -180,6 +189,16 @@ def _tell_products(shop: OrderBackend) -> None:
 
 
 @dataclass
+class Desk:
+    """Who may use the desk, and its calls. `gate` lets in; `directory` says who is there."""
+
+    gate: Gate
+    accounts: Accounts
+    directory: SqlDirectory
+    routers: list[APIRouter]
+
+
+@dataclass
 class Thiqa:
     """A running Thiqa: take messages in through `inbox`, hear of their answers through `signals`."""
 
@@ -199,6 +218,7 @@ class Thiqa:
     metrics: Metrics
     loops: list[Loop]
     model: Path
+    desk: Desk
 
     def start(self) -> None:
         for loop in self.loops:
@@ -313,6 +333,8 @@ def build(
         records = SqlTelegram(database)
         loops.append(Loop("telegram-tidy", lambda: records.tidy(clock() - KEPT) and False, _TIDY_EVERY))
         metrics.watch_telegram(lambda: telegram.states, records.count_open)
+    desk = build_desk(settings, database, clock)
+    loops.append(Loop("desk-tidy", desk.gate.sign_in.tidy, _TIDY_EVERY))
     return Thiqa(
         settings,
         database,
@@ -337,7 +359,29 @@ def build(
         metrics,
         loops,
         model,
+        desk,
     )
+
+
+def build_accounts(settings: Settings, database: Database, clock: Callable[[], datetime] = utc_now) -> Accounts:
+    """The accounts of agents, without a server around them."""
+    return Accounts(SqlAgents(database), SqlInvitations(database), Passwords(), settings.base_url, clock)
+
+
+def build_desk(
+    settings: Settings,
+    database: Database,
+    clock: Callable[[], datetime] = utc_now,
+    passwords: Passwords | None = None,
+) -> Desk:
+    """The desk's sign-in and its calls about people."""
+    passwords = passwords or Passwords()
+    life = Life(timedelta(hours=settings.desk_idle_hours), timedelta(hours=settings.desk_session_hours))
+    sign_in = SignIn(SqlSignIn(database), passwords, secret_keys(settings)[0], clock, life)
+    accounts = Accounts(SqlAgents(database), SqlInvitations(database), passwords, settings.base_url, clock)
+    gate = Gate(sign_in, settings.base_url)
+    routers = [own_account.create_router(gate, accounts), desk_people.create_router(gate, accounts)]
+    return Desk(gate, accounts, SqlDirectory(database, clock), routers)
 
 
 def build_telegram(

@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     smtp_url: SecretStr = Field(
         SecretStr(""), description="smtp://user:password@host:587 or smtps://…, for alerts by e-mail."
     )
+    desk_idle_hours: float = Field(
+        12.0, gt=0, le=720, description="Hours without use after which an agent has to sign in again."
+    )
+    desk_session_hours: float = Field(
+        168.0, gt=0, le=2160, description="Hours after which an agent has to sign in again, however busy they are."
+    )
     workers: int = Field(2, ge=1, le=16, description="Turn workers (threads) in this process.")
     max_pending: int = Field(
         50,

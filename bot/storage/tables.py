@@ -552,3 +552,99 @@ shop_records = sa.Table(
     sa.Column("body", sa.JSON, nullable=False),
     sa.Index("ix_shop_records_customer", "kind", "customer"),
 )
+
+# People who answer customers. `handoffs` name them by id, without a key: what they did stays.
+teams = sa.Table(
+    "teams",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("name_ar", sa.String(80), nullable=False),
+    sa.Column("name_en", sa.String(80), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+agents = sa.Table(
+    "agents",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("email", sa.String(254), nullable=False),
+    sa.Column("email_key", sa.String(520), nullable=False, unique=True),  # one form for all spellings
+    sa.Column("name_ar", sa.String(80), nullable=False),
+    sa.Column("name_en", sa.String(80), nullable=False),
+    sa.Column("role", sa.String(10), nullable=False),
+    sa.Column("languages", sa.JSON, nullable=False),
+    sa.Column("topics", sa.JSON, nullable=False),
+    sa.Column("load_cap", sa.Integer, nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("password_hash", sa.String(255), nullable=False),
+    sa.Column("totp_secret", sa.String(64)),  # waits to be confirmed while `totp_since` is empty
+    sa.Column("totp_since", Instant),
+    sa.Column("totp_last_step", sa.BigInteger),  # codes up to that time step are used up
+    sa.Column("recovery_hashes", sa.JSON, nullable=False),
+    sa.Column("presence", sa.String(10), nullable=False),  # what they chose; it counts while `seen_at` is fresh
+    sa.Column("seen_at", Instant),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+agent_teams = sa.Table(
+    "agent_teams",
+    metadata,
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), primary_key=True),
+    sa.Column("team_id", sa.ForeignKey("teams.id"), primary_key=True),
+    sa.Index("ix_agent_teams_team", "team_id"),
+)
+
+agent_sessions = sa.Table(
+    "agent_sessions",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), nullable=False),
+    sa.Column("token_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("address", sa.String(50), nullable=False),  # cut to its network
+    sa.Column("device", sa.String(200), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("used_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Index("ix_agent_sessions_agent", "agent_id"),
+)
+
+# Links that make one account; without an e-mail: the first administrator's.
+invitations = sa.Table(
+    "invitations",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("token_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("email", sa.String(254)),
+    sa.Column("email_key", sa.String(520)),
+    sa.Column("role", sa.String(10), nullable=False),
+    sa.Column("teams", sa.JSON, nullable=False),
+    sa.Column("invited_by", sa.ForeignKey("agents.id")),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("ended_at", Instant),  # used, or withdrawn
+)
+
+# Tries to sign in that did not succeed, by account and by network address, under keyed hashes.
+sign_in_tries = sa.Table(
+    "sign_in_tries",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("last_at", Instant, nullable=False),
+)
+
+# Who did what at the desk. No names, texts, e-mails or secrets.
+desk_audit = sa.Table(
+    "desk_audit",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("agent_id", sa.String(36)),  # empty: the command line, or nobody who is signed in
+    sa.Column("action", sa.String(40), nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("subject", sa.String(64), nullable=False),
+    sa.Column("address", sa.String(50), nullable=False),  # cut to its network
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Index("ix_desk_audit_agent", "agent_id", "id"),
+    sa.Index("ix_desk_audit_subject", "kind", "subject", "id"),
+)
