@@ -21,7 +21,7 @@ from bot.complaints.model import UNDER_WAY, Case, CaseState, EvidenceAdded, Kind
 from bot.complaints.service import accepted_in, case_number_in
 from bot.conversations.model import FileId
 from bot.errors import CapReached, ShopError, ShopRefused
-from bot.feedback.model import CaseRated
+from bot.feedback.model import CaseRated, HandoffRated
 from bot.handoff.model import Reason
 from bot.orders.answers import method_label
 from bot.orders.catalogue import find_products
@@ -691,6 +691,8 @@ class Rate(ThiqaAction):
 
     def handle(self, talk: Talk) -> Events:
         case, score = case_here(talk), talk.entity("score")
+        if (handoff := talk.entity("handoff")) and score in ("1", "2", "3", "4", "5"):
+            return _people_rated(talk, handoff, int(score))
         if case is None or score not in ("1", "2", "3", "4", "5"):
             return _no_case(talk)
         talk.turn.effects.append(CaseRated(case.id, f"case:{case.number}", int(score), "", None))
@@ -699,6 +701,16 @@ class Rate(ThiqaAction):
             return to_person(talk, case, f"rated_{score}", Reason.LOW_RATING)
         talk.say("utter_rated_high" if int(score) >= 4 else "utter_rated_middle")
         return [SlotSet("case", case.number), SlotSet("comment", None), FollowupAction("comment_form")]
+
+
+def _people_rated(talk: Talk, handoff: str, score: int) -> Events:
+    """How people answered; low scores bring one again, the same one where they are there."""
+    talk.turn.effects.append(HandoffRated(f"handoff:{handoff}", score))
+    if score <= 2:
+        talk.say("utter_rated_low")
+        return hand_over(talk, Reason.LOW_RATING)
+    talk.say("utter_handoff_rated")
+    return []
 
 
 class ValidateCommentForm(FormValidationAction):

@@ -43,6 +43,7 @@ from bot.conversations.turns import LEASE, TurnRunner
 from bot.customers.identity import IdentityVerifier
 from bot.customers.proof import ProofService
 from bot.delivery.alerts import EmailAlert, WebhookAlert
+from bot.delivery.invitations import InvitationMail
 from bot.delivery.service import HOLD, LONGEST_SEND, Dispatcher, OneByOne, Sender
 from bot.desk import own_account
 from bot.desk import people as desk_people
@@ -50,6 +51,9 @@ from bot.desk.gate import Gate
 from bot.errors import ConfigurationError, ShopError
 from bot.feedback.service import FeltRatings
 from bot.files.model import KEPT_UNSENT
+from bot.handoff.desk import HandoffDesk
+from bot.handoff.keeper import HandoffKeeper
+from bot.handoff.ports import Agents
 from bot.handoff.service import HandoffService
 from bot.metrics import Metrics
 from bot.orders.ports import OrderBackend
@@ -99,6 +103,7 @@ _TELEGRAM_IDLE = 0.25
 _TELEGRAM_PATIENCE = 0.15  # seconds
 _TELEGRAM_BATCH = 4
 _FOLLOW_UP_IDLE = 10.0
+_KEEPER_IDLE = 1.0
 _VOUCHERS_EVERY = 6 * 3600.0
 
 
@@ -143,6 +148,7 @@ def build_services(
     shop: OrderBackend,
     wording: Wording,
     clock: Callable[[], datetime] = utc_now,
+    agents: Agents | None = None,
 ) -> Services:
     """Everything that actions use, and their access to it."""
     from bot.brain.encoder import shared_encoder
@@ -158,7 +164,7 @@ def build_services(
         orders=OrderService(shop),
         proofs=ProofService(SqlProofRecords(database)),
         knowledge=KnowledgeService(index, shop, shared_encoder()),
-        handoff=HandoffService(SqlHandoffs(database), shop, wording, list(alert_senders(settings))),
+        handoff=HandoffService(SqlHandoffs(database), shop, wording, list(alert_senders(settings)), agents),
         compensation=compensation,
         complaints=ComplaintService(SqlCases(database), shop, compensation, wording),
         wording=wording,
@@ -215,6 +221,7 @@ class Thiqa:
     webchat_images: APIRouter
     telegram: Telegram
     telegram_routers: list[APIRouter]
+    people: HandoffDesk
     metrics: Metrics
     loops: list[Loop]
     model: Path
@@ -265,7 +272,8 @@ def build(
     from bot.brain.wording import DomainWording
 
     wording = DomainWording.load(PROJECT / "domain.yml")
-    services = build_services(settings, database, shop, wording, clock)
+    agents: Agents = SqlDirectory(database, clock)
+    services = build_services(settings, database, shop, wording, clock, agents)
     _tell_products(services.shop)
     assistant = RasaAssistant(model, wording, InProcessActions("actions"), settings.turn_timeout)
     store, outbox, signals, metrics = SqlTurnStore(database), SqlOutbox(database), DoneSignals(), Metrics()
@@ -299,6 +307,21 @@ def build(
     dispatcher = Dispatcher(outbox, senders, clock)
     loops.append(Loop("outbox", dispatcher.run_once, _OUTBOX_IDLE))
     loops += _follow_up(settings, database, services, list(senders), clock, live)
+    handoffs = SqlHandoffs(database)
+    people = HandoffDesk(handoffs, agents, wording, clock, live, list(senders))
+    keeper = HandoffKeeper(
+        handoffs,
+        people,
+        services.handoff,
+        agents,
+        shop,
+        wording,
+        clock,
+        live,
+        list(senders),
+        unnoticed=metrics.unnoticed,
+    )
+    loops.append(Loop("handoff", keeper.run_once, _KEEPER_IDLE))
     metrics.watch_promises(SqlPromises(database))
 
     def wake(happening: Happening) -> None:
@@ -356,6 +379,7 @@ def build(
             ),
             webchat_telegram_link.create_router(sessions, lambda visitor: telegram.link(WEBCHAT, visitor)),
         ],
+        people,
         metrics,
         loops,
         model,
@@ -363,9 +387,17 @@ def build(
     )
 
 
-def build_accounts(settings: Settings, database: Database, clock: Callable[[], datetime] = utc_now) -> Accounts:
+def build_accounts(
+    settings: Settings,
+    database: Database,
+    clock: Callable[[], datetime] = utc_now,
+    passwords: Passwords | None = None,
+) -> Accounts:
     """The accounts of agents, without a server around them."""
-    return Accounts(SqlAgents(database), SqlInvitations(database), Passwords(), settings.base_url, clock)
+    mail = InvitationMail(settings.smtp_url.get_secret_value(), settings.mail_sender) if settings.mail_sender else None
+    return Accounts(
+        SqlAgents(database), SqlInvitations(database), passwords or Passwords(), settings.base_url, clock, mail
+    )
 
 
 def build_desk(
@@ -378,7 +410,7 @@ def build_desk(
     passwords = passwords or Passwords()
     life = Life(timedelta(hours=settings.desk_idle_hours), timedelta(hours=settings.desk_session_hours))
     sign_in = SignIn(SqlSignIn(database), passwords, secret_keys(settings)[0], clock, life)
-    accounts = Accounts(SqlAgents(database), SqlInvitations(database), passwords, settings.base_url, clock)
+    accounts = build_accounts(settings, database, clock, passwords)
     gate = Gate(sign_in, settings.base_url)
     routers = [own_account.create_router(gate, accounts), desk_people.create_router(gate, accounts)]
     return Desk(gate, accounts, SqlDirectory(database, clock), routers)

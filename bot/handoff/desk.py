@@ -133,7 +133,7 @@ class HandoffDesk:
             taken = standing.handoff is not None and standing.handoff.taken_at is not None
             if change is None or not taken or change.handoff.state not in WAITING:
                 return change  # who was with nobody yet is not told that somebody else comes
-            return policy.telling(change, [self._say("utter_handoff_transferred", standing)])
+            return policy.telling(change, [self._say("utter_handoff_transferred", standing)], now)
 
         return self._change(conversation, decide, now)
 
@@ -180,9 +180,9 @@ class HandoffDesk:
 
         def decide(standing: Standing) -> Change:
             handoff = standing.handoff
-            says = []
+            says = [self._say("utter_handed_back_agreed", standing, agreed=agreed)] if agreed else []
             if rate and handoff is not None and handoff.first_reply_at is not None:
-                says = [self._asking_for_rating(standing, handoff.id)]
+                says.append(self._asking_for_rating(standing, handoff.id))
             return policy.close(standing, who, note, agreed, settle, now, says)
 
         return self._change(conversation, decide, now)
@@ -240,6 +240,11 @@ class HandoffDesk:
         now = self._clock()
         by = agent if agent is not None else policy.SYSTEM
         return self._changed(conversation, lambda standing: policy.wake(standing, by, now), now).handoff
+
+    def noticed(self, conversation: ConversationId) -> Handoff | None:
+        """Somebody was told that this customer waits (a topic in the agents' group, a notification on a desk)."""
+        now = self._clock()
+        return self._changed(conversation, lambda standing: policy.notice(standing, now), now).handoff
 
     # -- reads ---------------------------------------------------------------------------------------------------------
 

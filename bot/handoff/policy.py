@@ -19,6 +19,7 @@ from bot.complaints.model import CaseState
 from bot.complaints.settling import settled_by_person
 from bot.conversations.model import Effect, Owner, Reply
 from bot.errors import AgentAway, AlreadyTaken, NotOpen, NotYours, OfferPassed
+from bot.handoff.expectation import MOST_TOLD
 from bot.handoff.model import (
     OPEN,
     WAITING,
@@ -134,6 +135,8 @@ def enqueue(
     if standing.handoff is not None:
         return None
     handoff = replace(_new(standing, reason, now), waits_since=now)
+    if reason is Reason.PROMISE:  # they are not waiting here: nothing is told of a wait
+        handoff = replace(handoff, told={"kind": "unknown", "times": MOST_TOLD}, told_at=now)
     told = {"event": "handoff.asked", "reason": reason.value, "asked_at": now.isoformat()} if alert else None
     return Change(handoff, Act.ASKED, SYSTEM, note={"reason": reason.value}, says=says, alert=told)
 
@@ -247,7 +250,7 @@ def release(standing: Standing, agent: AgentId, now: datetime, says: Sequence[Re
         return None
     passed = [*(other for other in handoff.passed if other != agent), agent]
     alert = {"event": "handoff.agent_gone", "asked_at": handoff.asked_at.isoformat()}
-    return Change(_in_queue(handoff, passed=passed), Act.LEFT, SYSTEM, agent, says=says, alert=alert)
+    return telling(Change(_in_queue(handoff, passed=passed), Act.LEFT, SYSTEM, agent, alert=alert), says, now)
 
 
 # -- the end, and on again ---------------------------------------------------------------------------------------------
@@ -348,6 +351,14 @@ def snooze(standing: Standing, agent: Agent, until: datetime, now: datetime) -> 
     return Change(replace(handoff, snoozed_until=until), Act.SNOOZED, agent.id, None, {"until": until.isoformat()})
 
 
+def notice(standing: Standing, now: datetime) -> Change | None:
+    """Somebody was told of who waits."""
+    handoff = standing.handoff
+    if handoff is None or handoff.state not in WAITING or handoff.noticed_at is not None:
+        return None
+    return Change(replace(handoff, noticed_at=now), Act.ASKED, SYSTEM, silent=True)
+
+
 def wake(standing: Standing, by: str, now: datetime) -> Change | None:
     """In sight again."""
     handoff = standing.handoff
@@ -356,9 +367,11 @@ def wake(standing: Standing, by: str, now: datetime) -> Change | None:
     return Change(replace(handoff, snoozed_until=None), Act.WOKEN, by, handoff.agent)
 
 
-def telling(change: Change, says: Sequence[Reply]) -> Change:
-    """The change, with what the customer is told of it."""
-    return replace(change, says=says)
+def telling(change: Change, says: Sequence[Reply], now: datetime) -> Change:
+    """The change, with what the customer is told of it. It counts as news of the wait: more comes later, if at all."""
+    before = change.handoff.told or {}
+    told = {"kind": before.get("kind", "open"), "high": None, "times": int(before.get("times") or 0) + 1}
+    return replace(change, says=says, handoff=replace(change.handoff, told=told, told_at=now))
 
 
 def _with(note: str) -> Mapping[str, Any]:

@@ -72,6 +72,26 @@ class Changed:
     changed: bool
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """An open handoff with its conversation, and the shop's customer where they are known."""
+
+    handoff: Handoff
+    conversation: Conversation
+    customer: str | None = None
+
+
+@dataclass(frozen=True)
+class Pressing:
+    """What the records say of how pressing it is: the severity of their case under way, the tension the assistant read
+    last, and when people's next promise is due."""
+
+    severity: int | None = None
+    tension: float = 0.0
+    promise_due: datetime | None = None
+    topic: str | None = None
+
+
 Decide = Callable[[Standing], "Change | None"]
 
 
@@ -124,6 +144,42 @@ class HandoffStore(Protocol):
 
     def load(self) -> Mapping[AgentId, int]:
         """How many conversations each agent holds or is offered, the snoozed ones not counted."""
+
+    # What the keeper looks for. Each list has at most `limit` elements.
+
+    def unranked(self, limit: int) -> Sequence[tuple[Waiting, Pressing]]:
+        """Who waits and has no place yet, or in whose conversation something has happened since they got it."""
+
+    def unoffered(self, after: tuple[datetime, int] | None, limit: int) -> Sequence[Waiting]:
+        """Who waits and is offered to nobody, most pressing first, after that place."""
+
+    def offers_over(self, now: datetime, limit: int) -> Sequence[ConversationId]:
+        """Whose offer's time is over."""
+
+    def offered_lately(self, since: datetime) -> Mapping[AgentId, datetime]:
+        """When each agent was last offered something."""
+
+    def unanswered(self, after: int, limit: int) -> Sequence[Waiting]:
+        """Taken, and the customer waits for an answer; by id, after that id."""
+
+    def replies_due(self, until: datetime, limit: int) -> Sequence[Waiting]:
+        """Whose first reply is due by then, and has not come, and of whom this was not noted yet."""
+
+    def waiting_after(self, after: int, limit: int) -> Sequence[Waiting]:
+        """Who waits, by id, after that id."""
+
+    def unnoticed(self, before: datetime, alerts: Sequence[str], limit: int) -> Sequence[Waiting]:
+        """Who has waited since before then, and of whom nobody was told: offered to no agent, no alert delivered, not
+        reported as such before."""
+
+    def count_unnoticed(self, before: datetime) -> int:
+        """How many wait since before then with nobody told, reported or not."""
+
+    def snoozed_until(self, now: datetime, limit: int) -> Sequence[ConversationId]:
+        """Whose snooze is over."""
+
+    def promises_due(self, now: datetime, until: datetime, limit: int) -> Sequence[ConversationId]:
+        """Conversations of the bot's in which people owe an answer by then, and no person was asked for today."""
 
     def message_of(self, conversation: ConversationId, key: str) -> MessageId | None:
         """The message that an agent sent under that key, or None."""

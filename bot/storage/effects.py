@@ -16,7 +16,7 @@ from bot.complaints.model import CaseChanged, CaseOpened, EvidenceAdded
 from bot.conversations.model import ContactOptOut, ConversationId, Effect, LanguageRead, OwnerChange, Turn
 from bot.customers.proof import CustomerKnown, ProofFailed, ProofGiven, ProofUsed
 from bot.errors import CaseMoved, Conflict
-from bot.feedback.model import LONGEST_COMMENT, CaseRated, SuggestionMade
+from bot.feedback.model import LONGEST_COMMENT, CaseRated, HandoffRated, SuggestionMade
 from bot.handoff.model import (
     Act,
     AgentAwaited,
@@ -309,6 +309,15 @@ def _(effect: CaseRated, c: Connection, turn: Turn) -> None:
     if word:
         this = (t.ratings.c.conversation_id == turn.conversation.id, t.ratings.c.key == effect.key[:64])
         c.execute(t.ratings.update().where(*this).values(**word))
+
+
+@apply.register
+def _(effect: HandoffRated, c: Connection, turn: Turn) -> None:
+    values = {"score": effect.score, "at": turn.now}
+    key = {"conversation_id": turn.conversation.id, "key": effect.key[:64]}
+    if not insert_ignore(c, t.ratings, **key, **values, comment=""):
+        this = (t.ratings.c.conversation_id == turn.conversation.id, t.ratings.c.key == effect.key[:64])
+        c.execute(t.ratings.update().where(*this).values(**values))
 
 
 def fulfil(given: Given, c: Connection, now: datetime) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bot.complaints.model import CaseId, CaseState
+from bot.complaints.model import UNDER_WAY, CaseId, CaseState
 from bot.conversations.model import (
     AssistantState,
     Author,
@@ -18,6 +18,7 @@ from bot.conversations.model import (
     ConversationId,
     Message,
     MessageId,
+    Owner,
     Reply,
     Turn,
 )
@@ -32,14 +33,18 @@ from bot.handoff.model import (
     Note,
     Page,
     QueueEntry,
+    Reason,
     Said,
+    State,
 )
 from bot.handoff.policy import owner_of
-from bot.handoff.ports import Change, Changed, Decide, Standing, Words
+from bot.handoff.ports import Change, Changed, Decide, Pressing, Standing, Waiting, Words
+from bot.promises.model import PromiseKind, PromiseOwner, PromiseState
 from bot.storage import tables as t
 from bot.storage.database import Database
 from bot.storage.effects import apply, count
 from bot.storage.handoff_rows import (
+    IS_OPEN,
     IS_TAKEN,
     IS_WAITING,
     handoff_of,
@@ -188,6 +193,100 @@ class SqlHandoffs:
             found = _said_before(c, conversation, key)
         return found.message if found else None
 
+    def recent_waits(self, since: datetime, limit: int) -> Sequence[tuple[datetime, datetime]]:
+        waits = sa.select(t.handoffs.c.asked_at, t.handoffs.c.taken_at).where(
+            t.handoffs.c.asked_at >= since,
+            t.handoffs.c.taken_at.is_not(None),
+            t.handoffs.c.reason.not_in([Reason.STEPPED_IN.value, Reason.REOPENED.value]),
+        )
+        with self._db.read() as c:
+            rows = c.execute(waits.order_by(t.handoffs.c.asked_at.desc()).limit(limit)).all()
+        return [(row.asked_at, row.taken_at) for row in rows]
+
+    # -- what the keeper looks for -------------------------------------------------------------------------------------
+
+    def unranked(self, limit: int) -> Sequence[tuple[Waiting, Pressing]]:
+        stale = sa.or_(t.handoffs.c.ranked_at.is_(None), t.handoffs.c.ranked_at < t.conversations.c.active_at)
+        with self._db.read() as c:
+            found = _waiting(c, (IS_WAITING, stale), (t.handoffs.c.id,), limit)
+            return [(waiting, _pressing(c, waiting.conversation.id)) for waiting in found]
+
+    def unoffered(self, after: tuple[datetime, int] | None, limit: int) -> Sequence[Waiting]:
+        rank, number = t.handoffs.c.rank_at, t.handoffs.c.id
+        conditions: list[Any] = [IS_WAITING, t.handoffs.c.state == State.QUEUED.value]
+        if after is not None:
+            conditions.append(sa.or_(rank > after[0], sa.and_(rank == after[0], number > after[1])))
+        with self._db.read() as c:
+            return _waiting(c, conditions, (rank, number), limit)
+
+    def offers_over(self, now: datetime, limit: int) -> Sequence[ConversationId]:
+        over = (IS_WAITING, t.handoffs.c.state == State.OFFERED.value, t.handoffs.c.offer_until <= now)
+        with self._db.read() as c:
+            return [waiting.conversation.id for waiting in _waiting(c, over, (t.handoffs.c.id,), limit)]
+
+    def offered_lately(self, since: datetime) -> Mapping[AgentId, datetime]:
+        events = t.handoff_events
+        chosen = sa.select(events.c.agent, sa.func.max(events.c.at)).where(
+            events.c.what == Act.OFFERED.value, events.c.at >= since, events.c.agent.is_not(None)
+        )
+        with self._db.read() as c:
+            return {AgentId(agent): at for agent, at in c.execute(chosen.group_by(events.c.agent))}
+
+    def unanswered(self, after: int, limit: int) -> Sequence[Waiting]:
+        awaited = (IS_TAKEN, t.handoffs.c.waits_since.is_not(None), t.handoffs.c.id > after)
+        with self._db.read() as c:
+            return _waiting(c, awaited, (t.handoffs.c.id,), limit)
+
+    def replies_due(self, until: datetime, limit: int) -> Sequence[Waiting]:
+        due = (IS_OPEN, t.handoffs.c.first_reply_at.is_(None), t.handoffs.c.sla.is_(None))
+        with self._db.read() as c:
+            return _waiting(c, (*due, t.handoffs.c.reply_due_at <= until), (t.handoffs.c.reply_due_at,), limit)
+
+    def waiting_after(self, after: int, limit: int) -> Sequence[Waiting]:
+        with self._db.read() as c:
+            return _waiting(c, (IS_WAITING, t.handoffs.c.id > after), (t.handoffs.c.id,), limit)
+
+    def unnoticed(self, before: datetime, alerts: Sequence[str], limit: int) -> Sequence[Waiting]:
+        alerted = sa.select(t.outbox.c.id).where(
+            t.outbox.c.conversation_id == t.handoffs.c.conversation_id,
+            t.outbox.c.channel.in_(list(alerts)),
+            t.outbox.c.sent_at.is_not(None),
+            t.outbox.c.created_at >= t.handoffs.c.asked_at,
+        )
+        overdue = (*_unnoticed(before), t.handoffs.c.missed_at.is_(None), ~alerted.exists())
+        with self._db.read() as c:
+            return _waiting(c, overdue, (t.handoffs.c.id,), limit)
+
+    def count_unnoticed(self, before: datetime) -> int:
+        with self._db.read() as c:
+            return count(c, t.handoffs, *_unnoticed(before), t.handoffs.c.missed_at.is_not(None))
+
+    def snoozed_until(self, now: datetime, limit: int) -> Sequence[ConversationId]:
+        with self._db.read() as c:
+            over = _waiting(c, (IS_TAKEN, t.handoffs.c.snoozed_until <= now), (t.handoffs.c.id,), limit)
+        return [waiting.conversation.id for waiting in over]
+
+    def promises_due(self, now: datetime, until: datetime, limit: int) -> Sequence[ConversationId]:
+        promises, asked = t.promises, t.handoffs.alias()
+        lately = sa.select(asked.c.id).where(
+            asked.c.conversation_id == promises.c.conversation_id, asked.c.asked_at >= now - timedelta(days=1)
+        )
+        owed = (
+            sa.select(promises.c.conversation_id)
+            .join(t.conversations, t.conversations.c.id == promises.c.conversation_id)
+            .where(
+                promises.c.state == PromiseState.OPEN.value,
+                promises.c.kind == PromiseKind.PERSON_DECIDES.value,
+                promises.c.due_at <= until,
+                t.conversations.c.owner == Owner.BOT.value,
+                ~lately.exists(),
+            )
+            .order_by(promises.c.due_at)
+            .limit(limit)
+        )
+        with self._db.read() as c:
+            return [ConversationId(found) for found in dict.fromkeys(c.execute(owed).scalars())]
+
     def _page(self, conditions: Sequence[Any], order: Any, after: str | None, limit: int) -> Page:
         chosen = (
             sa.select(t.handoffs, *_OF_CONVERSATION)
@@ -210,8 +309,66 @@ _OF_CONVERSATION = (
     t.conversations.c.channel.label("of_channel"),
     t.conversations.c.language.label("of_language"),
     t.conversations.c.customer.label("of_customer"),
-    t.conversations.c.active_at.label("of_active_at"),
+    t.conversations.c.address.label("of_address"),
+    t.conversations.c.owner.label("of_owner"),
+    t.conversations.c.variety.label("of_variety"),
+    t.conversations.c.created_at.label("of_created_at"),
 )
+
+
+def _unnoticed(before: datetime) -> tuple[Any, ...]:
+    return IS_WAITING, t.handoffs.c.asked_at < before, t.handoffs.c.noticed_at.is_(None)
+
+
+def _waiting(c: Connection, conditions: Sequence[Any], order: Sequence[Any], limit: int) -> list[Waiting]:
+    chosen = (
+        sa.select(t.handoffs, *_OF_CONVERSATION)
+        .join(t.conversations, t.conversations.c.id == t.handoffs.c.conversation_id)
+        .where(*conditions)
+        .order_by(*order)
+        .limit(limit)
+    )
+    return [
+        Waiting(
+            handoff_of(row._mapping),
+            Conversation(
+                ConversationId(row.conversation_id),
+                row.of_channel,
+                row.of_address,
+                Owner(row.of_owner),
+                row.of_language,
+                row.of_variety,
+                row.of_created_at,
+            ),
+            row.of_customer,
+        )
+        for row in c.execute(chosen).all()
+    ]
+
+
+def _pressing(c: Connection, conversation: ConversationId) -> Pressing:
+    cases, promises, messages = t.cases, t.promises, t.messages
+    case = c.execute(
+        sa.select(cases.c.severity, cases.c.kind)
+        .where(cases.c.conversation_id == conversation, cases.c.state.in_([state.value for state in UNDER_WAY]))
+        .order_by(cases.c.severity.desc())
+        .limit(1)
+    ).first()
+    due = c.execute(
+        sa.select(sa.func.min(promises.c.due_at)).where(
+            promises.c.conversation_id == conversation,
+            promises.c.state == PromiseState.OPEN.value,
+            promises.c.owner == PromiseOwner.AGENT.value,
+        )
+    ).scalar_one_or_none()
+    latest = c.execute(
+        sa.select(messages.c.meta)
+        .where(messages.c.conversation_id == conversation)
+        .order_by(messages.c.number.desc())
+        .limit(_LATEST)
+    ).scalars()
+    tension = next((float(meta["tension"]) for meta in latest if meta.get("tension") is not None), 0.0)
+    return Pressing(case.severity if case else None, tension, due, "complaint" if case else None)
 
 
 def _cursor(text: str) -> tuple[datetime, int]:
@@ -273,7 +430,8 @@ def _write(c: Connection, standing: Standing, change: Change, now: datetime, ale
     here = standing.conversation
     number = write(c, change.handoff)
     owner = owner_of(change.handoff)
-    moved: dict[str, Any] = {"owner": owner.value, "active_at": now}
+    # A silent change moves nothing that anybody looks for.
+    moved: dict[str, Any] = {"owner": owner.value, **({"active_at": now} if change.says or not change.silent else {})}
     c.execute(t.conversations.update().where(t.conversations.c.id == here.id).values(**moved))
     if not change.silent:
         note_event(c, here.id, number, change.what, change.by, change.agent, change.note, now)
