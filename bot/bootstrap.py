@@ -55,6 +55,7 @@ from bot.handoff.desk import HandoffDesk
 from bot.handoff.keeper import HandoffKeeper
 from bot.handoff.ports import Agents
 from bot.handoff.service import HandoffService
+from bot.handoff.summary import SummaryService
 from bot.metrics import Metrics
 from bot.orders.ports import OrderBackend
 from bot.orders.service import OrderService
@@ -81,6 +82,7 @@ from bot.storage.promises import SqlPromises
 from bot.storage.ratings import SqlRatings
 from bot.storage.records import SqlProofRecords
 from bot.storage.sign_in import SqlSignIn
+from bot.storage.summaries import SqlSummaries
 from bot.storage.telegram import SqlTelegram
 from bot.storage.transcripts import SqlTranscripts
 from bot.storage.turns import SqlTurnStore
@@ -222,6 +224,7 @@ class Thiqa:
     telegram: Telegram
     telegram_routers: list[APIRouter]
     people: HandoffDesk
+    summaries: SummaryService
     metrics: Metrics
     loops: list[Loop]
     model: Path
@@ -380,6 +383,7 @@ def build(
             webchat_telegram_link.create_router(sessions, lambda visitor: telegram.link(WEBCHAT, visitor)),
         ],
         people,
+        SummaryService(SqlSummaries(database), shop, wording),
         metrics,
         loops,
         model,

@@ -34,8 +34,8 @@ from bot.orders.model import (
     Refund,
     Shipment,
     Sku,
-    Store,
     SpecialHours,
+    Store,
     SupportHours,
     Tier,
 )
