@@ -25,6 +25,8 @@ from bot.handoff.model import Role
 from bot.settings import Settings, load_settings, prepare_home
 
 if TYPE_CHECKING:
+    from bot.agents.accounts import Accounts
+    from bot.agents.model import Account
     from bot.bootstrap import Thiqa
     from bot.conversations.model import Button, Message
 
@@ -474,13 +476,9 @@ def agents_add(
     """Make an account for somebody who answers customers."""
     with _plain_errors():
         settings = _prepare(quiet=True)
-        if not password_stdin:
-            raise ConfigurationError(
-                "--password-stdin", "it is missing", "Pass it, and the password on standard input."
-            )
+        password = _password_from_stdin(password_stdin)
         from bot.bootstrap import build_accounts, open_database
 
-        password = sys.stdin.buffer.readline().decode("utf-8", "surrogateescape").rstrip("\r\n")
         database = open_database(settings)
         try:
             names = (name, name) if name else None
@@ -521,19 +519,56 @@ def agents_disable(
     """End an account: its sessions end at once, and it cannot sign in any more."""
     with _plain_errors():
         settings = _prepare(quiet=True)
-        from bot.agents.model import Actor, email_key
+        from bot.agents.model import Actor
         from bot.bootstrap import build_accounts, open_database
 
         database = open_database(settings)
         try:
             accounts = build_accounts(settings, database)
-            found = [agent for agent in accounts.agents() if email_key(agent.email) == email_key(email)]
-            if not found:
-                raise DeskRefused("not_found", "There is no such agent: see thiqa agents list.")
-            accounts.disable(found[0].id, Actor(None))
+            agent = accounts.disable(_agent_of(accounts, email).id, Actor(None))
         finally:
             database.close()
-        out.print(f"{escape(found[0].email)} is disabled.", soft_wrap=True, highlight=False)
+        out.print(f"{escape(agent.email)} is disabled.", soft_wrap=True, highlight=False)
+
+
+@agents_app.command("reset")
+def agents_reset(
+    email: Annotated[str, typer.Argument(help="Who cannot get in any more.")],
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the new password from the first line of standard input.")
+    ] = False,
+    keep_totp: Annotated[bool, typer.Option("--keep-totp", help="Leave the second factor on.")] = False,
+) -> None:
+    """Give somebody a new password and take their second factor away; their sessions end."""
+    with _plain_errors():
+        settings = _prepare(quiet=True)
+        password = _password_from_stdin(password_stdin)
+        from bot.agents.model import Actor
+        from bot.bootstrap import build_accounts, open_database
+
+        database = open_database(settings)
+        try:
+            accounts = build_accounts(settings, database)
+            agent = _agent_of(accounts, email)
+            accounts.reset(agent.id, password, keep_totp, Actor(None))
+        finally:
+            database.close()
+        out.print(f"{escape(agent.email)} has a new password.", soft_wrap=True, highlight=False)
+
+
+def _password_from_stdin(asked: bool) -> str:
+    if not asked:
+        raise ConfigurationError("--password-stdin", "it is missing", "Pass it, and the password on standard input.")
+    return sys.stdin.buffer.readline().decode("utf-8", "surrogateescape").rstrip("\r\n")
+
+
+def _agent_of(accounts: Accounts, email: str) -> Account:
+    from bot.agents.model import email_key
+
+    for agent in accounts.agents():
+        if email_key(agent.email) == email_key(email):
+            return agent
+    raise DeskRefused("not_found", "There is no such agent: see thiqa agents list.")
 
 
 @app.command()

@@ -45,7 +45,7 @@ _INVALID_LINK = DeskRefused("link_invalid", "This link is not valid: it was used
 class InvitationMail(Protocol):
     """Carries an invitation by e-mail."""
 
-    def send(self, to: str, link: str, names: Mapping[str, str]) -> bool:
+    def invite(self, to: str, link: str, names: Mapping[str, str]) -> bool:
         """Whether a mail server took it. `names`: the inviter's, by language."""
 
 
@@ -95,6 +95,13 @@ class Accounts:
         """End an account and its sessions. Raises DeskRefused: `not_found`, `last_admin`."""
         return self._records.change(agent, {"active": False}, by, self._clock())
 
+    def reset(self, agent: AgentId, password: str, keep_totp: bool, by: Actor) -> None:
+        """Give somebody who is locked out a new password, and take the second factor away unless it is kept; their
+        sessions end. Raises DeskRefused: `not_found`, `weak_password`."""
+        account = self.agent(agent)
+        check_password(password, account.email, account.name_ar, account.name_en)
+        self._records.reset(agent, self._passwords.hash(password), keep_totp, by, self._clock())
+
     # -- teams ---------------------------------------------------------------------------------------------------------
 
     def teams(self) -> Sequence[Team]:
@@ -130,7 +137,7 @@ class Accounts:
         self._invitations.invite(invitation, token_hash(token), actor(signed, where))
         link = f"{self._base_url}/desk/invitation/{token}"
         names = {"ar": signed.agent.name_ar, "en": signed.agent.name_en}
-        mailed = self._mail is not None and self._mail.send(clean_email(email), link, names)
+        mailed = self._mail is not None and self._mail.invite(clean_email(email), link, names)
         return invitation, None if mailed else link
 
     def invitations(self, signed: Signed) -> Sequence[Invitation]:

@@ -62,10 +62,15 @@ class AgentRecords(Protocol):
         """Raises DeskRefused (`email_taken`, `no_such_team`)."""
 
     def change(self, agent: AgentId, changes: Mapping[str, Any], actor: Actor, now: datetime) -> Account:
-        """Set fields of `Account`. Disabling ends the agent's sessions.
+        """Set fields of `Account`. Disabling ends the agent's sessions; disabling and another role void the invitations
+        that the agent made.
 
         Raises DeskRefused: `not_found`, `no_such_team`, or `last_admin` where no active administrator would be left.
         """
+
+    def reset(self, agent: AgentId, password_hash: str, keep_totp: bool, actor: Actor, now: datetime) -> None:
+        """Set the password, take the second factor away unless it is kept, end the sessions. Raises DeskRefused
+        (`not_found`)."""
 
     def teams(self) -> Sequence[Team]: ...
 

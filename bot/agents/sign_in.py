@@ -243,10 +243,9 @@ class SignIn:
         return now < session.expires_at and now - session.used_at < self.life.idle
 
     def _note_failure(self, proven: Credentials | None, where: Where, what: str) -> None:
-        if proven is not None:
-            somebody = Actor(None, short_address(where.address))
-            entry = Audited(somebody, "sign_in.failed", "agent", proven.agent.id, {"what": what})
-            self._records.audit(entry, self._clock())
+        # Also where there is no such account: writing takes time, and must not tell who has one.
+        somebody, agent = Actor(None, short_address(where.address)), proven.agent.id if proven else ""
+        self._records.audit(Audited(somebody, "sign_in.failed", "agent", agent, {"what": what}), self._clock())
 
 
 def csrf_of(token: str) -> str:

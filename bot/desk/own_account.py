@@ -17,6 +17,7 @@ from bot.desk.wire import (
     AcceptBody,
     CodeBody,
     EndedOut,
+    Id,
     PasswordBody,
     ProofBody,
     RecoveryOut,
@@ -75,7 +76,7 @@ def create_router(gate: Gate, accounts: Accounts) -> APIRouter:
 
     @router.delete("/sessions/{session}", status_code=204, response_class=Response, summary="End one of one's sessions")
     def end_session(
-        session: str, signed: Signed = gate.needs(Permission.OWN_ACCOUNT), place: Where = from_where()
+        session: Id, signed: Signed = gate.needs(Permission.OWN_ACCOUNT), place: Where = from_where()
     ) -> Response:
         sign_in.end_session(signed, SessionId(session), place)
         return Response(status_code=204)

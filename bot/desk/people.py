@@ -14,6 +14,7 @@ from bot.desk.shape import desk_router
 from bot.desk.wire import (
     AgentChangeBody,
     AgentOut,
+    Id,
     InvitationOut,
     InviteBody,
     InvitedOut,
@@ -50,7 +51,7 @@ def create_router(gate: Gate, accounts: Accounts) -> APIRouter:
 
     @router.patch("/agents/{agent}", response_model=AgentOut, summary="Change an account")
     def change_agent(
-        agent: str,
+        agent: Id,
         body: AgentChangeBody,
         signed: Signed = gate.needs(Permission.AGENTS_MANAGE),
         place: Where = from_where(),
@@ -60,7 +61,7 @@ def create_router(gate: Gate, accounts: Accounts) -> APIRouter:
 
     @router.post("/agents/{agent}/disable", response_model=AgentOut, summary="End an account and its sessions")
     def disable_agent(
-        agent: str, signed: Signed = gate.needs(Permission.AGENTS_MANAGE), place: Where = from_where()
+        agent: Id, signed: Signed = gate.needs(Permission.AGENTS_MANAGE), place: Where = from_where()
     ) -> AgentOut:
         return AgentOut.of(accounts.disable(AgentId(agent), actor(signed, place)))
 
@@ -78,7 +79,7 @@ def create_router(gate: Gate, accounts: Accounts) -> APIRouter:
 
     @router.put("/teams/{team}", response_model=TeamOut, summary="Rename a team")
     def change_team(
-        team: str,
+        team: Id,
         body: TeamBody,
         signed: Signed = gate.needs(Permission.TEAMS_MANAGE),
         place: Where = from_where(),
@@ -87,7 +88,7 @@ def create_router(gate: Gate, accounts: Accounts) -> APIRouter:
 
     @router.delete("/teams/{team}", status_code=204, response_class=Response, summary="Drop a team")
     def drop_team(
-        team: str, signed: Signed = gate.needs(Permission.TEAMS_MANAGE), place: Where = from_where()
+        team: Id, signed: Signed = gate.needs(Permission.TEAMS_MANAGE), place: Where = from_where()
     ) -> Response:
         """Its people stay, without it."""
         accounts.drop_team(signed, TeamId(team), place)
@@ -105,13 +106,13 @@ def create_router(gate: Gate, accounts: Accounts) -> APIRouter:
         body: InviteBody, signed: Signed = gate.needs(Permission.INVITATIONS), place: Where = from_where()
     ) -> InvitedOut:
         """The link is good once and for seven days. A lead invites agents into the lead's own teams."""
-        teams = tuple(dict.fromkeys(body.teams))
+        teams = tuple(dict.fromkeys(TeamId(team) for team in body.teams))
         invitation, link = accounts.invite(signed, body.email, body.role, teams, place)
         return InvitedOut(invitation=InvitationOut.of(invitation), link=link)
 
     @router.delete("/invitations/{invitation}", status_code=204, response_class=Response, summary="Withdraw one")
     def withdraw(
-        invitation: str, signed: Signed = gate.needs(Permission.INVITATIONS), place: Where = from_where()
+        invitation: Id, signed: Signed = gate.needs(Permission.INVITATIONS), place: Where = from_where()
     ) -> Response:
         accounts.withdraw(signed, InvitationId(invitation), place)
         return Response(status_code=204)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import structlog
+from anyio import to_thread
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
@@ -67,12 +68,23 @@ class DeskRoute(APIRoute):
             try:
                 answer = await handle(Request(request.scope, _bounded(request), request._send))
             except Exception as error:
-                answer = _answer_to(error, request)
+                answer = _answer_to(await self._signed_out(request, error) or error, request)
             answer.headers["Cache-Control"] = "no-store"
             answer.headers["X-Content-Type-Options"] = "nosniff"
             return answer
 
         return shaped
+
+    async def _signed_out(self, request: Request, error: Exception) -> Exception | None:
+        """FastAPI reads a body before it asks the gate: whoever is not signed in hears that first."""
+        if isinstance(error, (RequestValidationError, HTTPException)):
+            for dependency in self.dependant.dependencies:
+                if gate := getattr(dependency.call, "gate", None):
+                    try:
+                        await to_thread.run_sync(gate.check_signed_in, request)
+                    except (DeskRefused, StorageUnavailable) as refused:
+                        return refused
+        return None
 
 
 def desk_router(tag: str) -> APIRouter:
@@ -109,8 +121,14 @@ def _answer_to(error: Exception, request: Request) -> Response:
     if isinstance(error, RequestValidationError):
         return problem(422, "invalid", _validation(error))
     if isinstance(error, HTTPException):
-        code = {404: "not_found", 405: "not_allowed", 413: "too_large"}.get(error.status_code, "invalid")
-        said = {"not_found": "There is nothing here.", "not_allowed": "This cannot be done here."}
+        code = {400: "unreadable", 404: "not_found", 405: "not_allowed", 413: "too_large"}.get(
+            error.status_code, "invalid"
+        )
+        said = {
+            "unreadable": "The body cannot be read as JSON in UTF-8.",
+            "not_found": "There is nothing here.",
+            "not_allowed": "This cannot be done here.",
+        }
         return problem(error.status_code, code, said.get(code, str(error.detail)), error.headers)
     if isinstance(error, StorageUnavailable):
         log.warning("desk.storage_unavailable")

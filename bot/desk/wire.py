@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, Extra, Field
+from pydantic import BaseModel, ConstrainedStr, Extra, Field
 
 from bot.agents.model import LONGEST_NAME, MOST_CONVERSATIONS, Account, Invitation, Session, Signed, Team
 from bot.agents.passwords import LONGEST
 from bot.agents.permissions import PERMISSIONS
-from bot.handoff.model import Role, TeamId
+from bot.handoff.model import Role
+
+
+class Id(ConstrainedStr):
+    """An id as it is in a path or a body."""
+
+    regex = re.compile(r"^[0-9a-f-]{36}$")
 
 
 class Sent(BaseModel):
@@ -172,7 +179,7 @@ class AcceptBody(Sent):
 class InviteBody(Sent):
     email: str = _email()
     role: Role
-    teams: list[TeamId] = Field([], max_items=50)
+    teams: list[Id] = Field([], max_items=50)
 
 
 class InvitationOut(BaseModel):
@@ -216,7 +223,7 @@ class AgentChangeBody(Sent):
     name_ar: str | None = Field(None, min_length=1, max_length=4 * LONGEST_NAME)
     name_en: str | None = Field(None, min_length=1, max_length=4 * LONGEST_NAME)
     role: Role | None
-    teams: list[TeamId] | None = Field(None, max_items=50)
+    teams: list[Id] | None = Field(None, max_items=50)
     languages: list[str] | None = Field(None, max_items=2, description="ar, en or both.")
     topics: list[str] | None = Field(None, max_items=50)
     load_cap: int | None = Field(None, ge=0, le=MOST_CONVERSATIONS)

@@ -73,8 +73,21 @@ class SqlAgents:
                 _set_teams(c, agent, teams)
             if values.get("active") is False:
                 c.execute(t.agent_sessions.delete().where(t.agent_sessions.c.agent_id == agent))
+            if values.get("active") is False or values.get("role", row.role) != row.role:
+                mine = (t.invitations.c.invited_by == agent, t.invitations.c.ended_at.is_(None))
+                c.execute(t.invitations.update().where(*mine).values(ended_at=now))
             write_audit(c, Audited(actor, "agent.changed", "agent", agent, _told(changes)), now)
             return read_accounts(c, sa.select(t.agents).where(of_agent))[0]
+
+    def reset(self, agent: AgentId, password_hash: str, keep_totp: bool, actor: Actor, now: datetime) -> None:
+        values: dict[str, Any] = {"password_hash": password_hash}
+        if not keep_totp:
+            values |= {"totp_secret": None, "totp_since": None, "totp_last_step": None, "recovery_hashes": []}
+        with self._db.write() as c:
+            if c.execute(t.agents.update().where(t.agents.c.id == agent).values(**values)).rowcount != 1:
+                raise _NO_AGENT
+            c.execute(t.agent_sessions.delete().where(t.agent_sessions.c.agent_id == agent))
+            write_audit(c, Audited(actor, "agent.reset", "agent", agent, {"totp_kept": keep_totp}), now)
 
     # -- teams ---------------------------------------------------------------------------------------------------------
 
