@@ -56,6 +56,8 @@ class Greet(ThiqaAction):
 
     def handle(self, talk: Talk) -> Events:
         talk.say("utter_greet", menu(talk), shop_name=talk.shop_name())
+        if agreed := talk.services.handoff.agreed(talk.turn):
+            talk.say("utter_agreed_reminder", agreed=agreed.agreed)
         waiting = talk.services.complaints.waiting(talk.turn)
         if waiting is None:
             return []

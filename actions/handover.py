@@ -11,7 +11,7 @@ def hand_over(talk: Talk, reason: Reason = Reason.ASKED) -> Events:
     if waiting := talk.services.complaints.waiting(talk.turn):  # the complaint goes with its customer
         due = talk.services.complaints.to_person(talk.turn, waiting, reason.value)
         talk.say("utter_case_to_person", case_number=waiting.number, due=talk.hour(due))
-    response, values = talk.services.handoff.announcement(talk.turn.now, talk.language)
-    talk.services.handoff.ask(talk.turn, reason)
-    talk.say(response, [talk.button("label_back_to_bot", "/back_to_bot")], **values)
+    announced = talk.services.handoff.announcement(talk.turn.now, talk.language)
+    talk.services.handoff.ask(talk.turn, reason, announced.told)
+    talk.say(announced.response, [talk.button("label_back_to_bot", "/back_to_bot")], **announced.values)
     return leave_form()

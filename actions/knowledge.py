@@ -130,7 +130,9 @@ def missed(talk: Talk) -> Events:
     """Count a message that was not understood; hands over to a person at the second in a row."""
     misses = _misses(talk) + 1
     if misses >= MOST_MISSES or talk.tense:
-        return [SlotSet("misses", 0), *hand_over(talk, Reason.NOT_UNDERSTOOD)]
+        # Anger that lasts is not asked a second time what it means.
+        reason = Reason.NOT_UNDERSTOOD if misses >= MOST_MISSES else Reason.ANGER
+        return [SlotSet("misses", 0), *hand_over(talk, reason)]
     return [SlotSet("misses", misses)]
 
 

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from bot import shop_page, widget_file
 from bot.bootstrap import Thiqa
 from bot.connectors import rest
+from bot.desk import shape
 from bot.errors import StorageUnavailable
 from bot.settings import identity_secret
 
@@ -120,8 +121,9 @@ def create_app(thiqa: Thiqa) -> FastAPI:
     app.mount("/shop", StaticFiles(directory=shop_page.STATIC))
     app.include_router(widget_file.create_router())
     app.include_router(thiqa.webchat_images)
-    for router in thiqa.telegram_routers:
+    for router in [*thiqa.telegram_routers, *thiqa.desk.routers]:
         app.include_router(router)
+    shape.shape_unknown_paths(app)
     app.mount("/socket.io", thiqa.webchat.app)
     app.include_router(
         rest.create_router(

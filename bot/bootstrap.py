@@ -15,6 +15,9 @@ import structlog
 from fastapi import APIRouter
 
 import actions.context
+from bot.agents.accounts import Accounts
+from bot.agents.passwords import Passwords
+from bot.agents.sign_in import Life, SignIn
 from bot.compensation.content import PolicyFile
 from bot.compensation.service import CompensationService
 from bot.complaints.fulfilment import Fulfilment
@@ -40,11 +43,19 @@ from bot.conversations.turns import LEASE, TurnRunner
 from bot.customers.identity import IdentityVerifier
 from bot.customers.proof import ProofService
 from bot.delivery.alerts import EmailAlert, WebhookAlert
+from bot.delivery.invitations import InvitationMail
 from bot.delivery.service import HOLD, LONGEST_SEND, Dispatcher, OneByOne, Sender
+from bot.desk import own_account
+from bot.desk import people as desk_people
+from bot.desk.gate import Gate
 from bot.errors import ConfigurationError, ShopError
 from bot.feedback.service import FeltRatings
 from bot.files.model import KEPT_UNSENT
+from bot.handoff.desk import HandoffDesk
+from bot.handoff.keeper import HandoffKeeper
+from bot.handoff.ports import Agents
 from bot.handoff.service import HandoffService
+from bot.handoff.summary import SummaryService
 from bot.metrics import Metrics
 from bot.orders.ports import OrderBackend
 from bot.orders.service import OrderService
@@ -56,18 +67,23 @@ from bot.services import Services
 from bot.settings import PROJECT, Settings, identity_secret, load_settings, prepare_home, secret_keys
 from bot.shops.embedded import EmbeddedShop, load_demo
 from bot.shops.rest import RestShop
+from bot.storage.agents import SqlAgents, SqlDirectory
 from bot.storage.aside import SqlEffects
 from bot.storage.cases import SqlCases
 from bot.storage.database import Database
 from bot.storage.files import SqlFiles
+from bot.storage.handoff import SqlHandoffs
 from bot.storage.identities import SqlIdentities
+from bot.storage.invitations import SqlInvitations
 from bot.storage.ledger import SqlLedger
 from bot.storage.other_chats import SqlOtherChats
 from bot.storage.outbox import SqlOutbox
 from bot.storage.outreach import SqlOutreach
 from bot.storage.promises import SqlPromises
 from bot.storage.ratings import SqlRatings
-from bot.storage.records import SqlHandoffRecords, SqlProofRecords
+from bot.storage.records import SqlProofRecords
+from bot.storage.sign_in import SqlSignIn
+from bot.storage.summaries import SqlSummaries
 from bot.storage.telegram import SqlTelegram
 from bot.storage.transcripts import SqlTranscripts
 from bot.storage.turns import SqlTurnStore
@@ -90,6 +106,7 @@ _TELEGRAM_IDLE = 0.25
 _TELEGRAM_PATIENCE = 0.15  # seconds
 _TELEGRAM_BATCH = 4
 _FOLLOW_UP_IDLE = 10.0
+_KEEPER_IDLE = 1.0
 _VOUCHERS_EVERY = 6 * 3600.0
 
 
@@ -134,6 +151,7 @@ def build_services(
     shop: OrderBackend,
     wording: Wording,
     clock: Callable[[], datetime] = utc_now,
+    agents: Agents | None = None,
 ) -> Services:
     """Everything that actions use, and their access to it."""
     from bot.brain.encoder import shared_encoder
@@ -149,7 +167,7 @@ def build_services(
         orders=OrderService(shop),
         proofs=ProofService(SqlProofRecords(database)),
         knowledge=KnowledgeService(index, shop, shared_encoder()),
-        handoff=HandoffService(SqlHandoffRecords(database), shop, wording, list(alert_senders(settings))),
+        handoff=HandoffService(SqlHandoffs(database), shop, wording, list(alert_senders(settings)), agents),
         compensation=compensation,
         complaints=ComplaintService(SqlCases(database), shop, compensation, wording),
         wording=wording,
@@ -180,6 +198,16 @@ def _tell_products(shop: OrderBackend) -> None:
 
 
 @dataclass
+class Desk:
+    """Who may use the desk, and its calls. `gate` lets in; `directory` says who is there."""
+
+    gate: Gate
+    accounts: Accounts
+    directory: SqlDirectory
+    routers: list[APIRouter]
+
+
+@dataclass
 class Thiqa:
     """A running Thiqa: take messages in through `inbox`, hear of their answers through `signals`."""
 
@@ -196,9 +224,12 @@ class Thiqa:
     webchat_images: APIRouter
     telegram: Telegram
     telegram_routers: list[APIRouter]
+    people: HandoffDesk
+    summaries: SummaryService
     metrics: Metrics
     loops: list[Loop]
     model: Path
+    desk: Desk
 
     def start(self) -> None:
         for loop in self.loops:
@@ -245,7 +276,8 @@ def build(
     from bot.brain.wording import DomainWording
 
     wording = DomainWording.load(PROJECT / "domain.yml")
-    services = build_services(settings, database, shop, wording, clock)
+    agents: Agents = SqlDirectory(database, clock)
+    services = build_services(settings, database, shop, wording, clock, agents)
     _tell_products(services.shop)
     assistant = RasaAssistant(model, wording, InProcessActions("actions"), settings.turn_timeout)
     store, outbox, signals, metrics = SqlTurnStore(database), SqlOutbox(database), DoneSignals(), Metrics()
@@ -279,6 +311,21 @@ def build(
     dispatcher = Dispatcher(outbox, senders, clock)
     loops.append(Loop("outbox", dispatcher.run_once, _OUTBOX_IDLE))
     loops += _follow_up(settings, database, services, list(senders), clock, live)
+    handoffs = SqlHandoffs(database)
+    people = HandoffDesk(handoffs, agents, wording, clock, live, list(senders))
+    keeper = HandoffKeeper(
+        handoffs,
+        people,
+        services.handoff,
+        agents,
+        shop,
+        wording,
+        clock,
+        live,
+        list(senders),
+        unnoticed=metrics.unnoticed,
+    )
+    loops.append(Loop("handoff", keeper.run_once, _KEEPER_IDLE))
     metrics.watch_promises(SqlPromises(database))
 
     def wake(happening: Happening) -> None:
@@ -315,6 +362,8 @@ def build(
         records = SqlTelegram(database)
         loops.append(Loop("telegram-tidy", lambda: records.tidy(clock() - KEPT) and False, _TIDY_EVERY))
         metrics.watch_telegram(lambda: telegram.states, records.count_open)
+    desk = build_desk(settings, database, clock)
+    loops.append(Loop("desk-tidy", desk.gate.sign_in.tidy, _TIDY_EVERY))
     return Thiqa(
         settings,
         database,
@@ -336,10 +385,42 @@ def build(
             ),
             webchat_telegram_link.create_router(sessions, lambda visitor: telegram.link(WEBCHAT, visitor)),
         ],
+        people,
+        SummaryService(SqlSummaries(database), shop, wording),
         metrics,
         loops,
         model,
+        desk,
     )
+
+
+def build_accounts(
+    settings: Settings,
+    database: Database,
+    clock: Callable[[], datetime] = utc_now,
+    passwords: Passwords | None = None,
+) -> Accounts:
+    """The accounts of agents, without a server around them."""
+    mail = InvitationMail(settings.smtp_url.get_secret_value(), settings.mail_sender) if settings.mail_sender else None
+    return Accounts(
+        SqlAgents(database), SqlInvitations(database), passwords or Passwords(), settings.base_url, clock, mail
+    )
+
+
+def build_desk(
+    settings: Settings,
+    database: Database,
+    clock: Callable[[], datetime] = utc_now,
+    passwords: Passwords | None = None,
+) -> Desk:
+    """The desk's sign-in and its calls about people."""
+    passwords = passwords or Passwords()
+    life = Life(timedelta(hours=settings.desk_idle_hours), timedelta(hours=settings.desk_session_hours))
+    sign_in = SignIn(SqlSignIn(database), passwords, secret_keys(settings)[0], clock, life)
+    accounts = build_accounts(settings, database, clock, passwords)
+    gate = Gate(sign_in, settings.base_url)
+    routers = [own_account.create_router(gate, accounts), desk_people.create_router(gate, accounts)]
+    return Desk(gate, accounts, SqlDirectory(database, clock), routers)
 
 
 def build_telegram(

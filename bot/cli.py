@@ -20,10 +20,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bot.errors import ConfigurationError, MessageRefused, StorageUnavailable
+from bot.errors import ConfigurationError, DeskRefused, MessageRefused, StorageUnavailable
+from bot.handoff.model import Role
 from bot.settings import Settings, load_settings, prepare_home
 
 if TYPE_CHECKING:
+    from bot.agents.accounts import Accounts
+    from bot.agents.model import Account
     from bot.bootstrap import Thiqa
     from bot.conversations.model import Button, Message
 
@@ -34,6 +37,8 @@ eval_app = typer.Typer(help="Measure how well customers are understood.", no_arg
 demo_app = typer.Typer(help="The demo shop's data.", no_args_is_help=True)
 app.add_typer(eval_app, name="eval")
 app.add_typer(demo_app, name="demo")
+agents_app = typer.Typer(help="The people who answer customers at the desk.", no_args_is_help=True)
+app.add_typer(agents_app, name="agents")
 
 out, err = Console(), Console(stderr=True)
 
@@ -45,6 +50,9 @@ def _plain_errors() -> Iterator[None]:
         yield
     except ConfigurationError as error:
         err.print(f"[bold red]{escape(error.what)}[/]: {escape(error.problem)}.\n{escape(error.remedy)}")
+        raise typer.Exit(2) from None
+    except DeskRefused as refused:
+        err.print(f"[bold red]{escape(refused.reason)}[/]")
         raise typer.Exit(2) from None
     except StorageUnavailable as error:
         err.print(
@@ -139,6 +147,9 @@ def run() -> None:
                 err.print(
                     "[dim]The REST channel is off: set THIQA_REST_TOKEN to use it. In a terminal: uv run thiqa chat[/]"
                 )
+            if link := thiqa.desk.accounts.setup_link():
+                err.print("There is no administrator yet. Make the first one here, within 24 hours:")
+                err.print(f"[bold]{escape(link)}[/]", soft_wrap=True, highlight=False)
             server.run(sockets=[listener])
 
 
@@ -297,10 +308,10 @@ def queue() -> None:
     with _plain_errors():
         settings = _prepare(quiet=True)
         from bot.bootstrap import open_database, utc_now
-        from bot.storage.records import SqlHandoffRecords
+        from bot.storage.handoff import SqlHandoffs
 
         database = open_database(settings)
-        entries = SqlHandoffRecords(database).queue()
+        entries = SqlHandoffs(database).queue()
         table = Table(title=f"Waiting: {len(entries)}")
         for column in ("waits", "conversation", "channel", "language", "reason", "contact", "messages", "last message"):
             table.add_column(column, overflow="fold", no_wrap=column == "conversation")
@@ -451,6 +462,113 @@ def _span(span: timedelta) -> str:
     if minutes < 120:
         return f"{minutes} min"
     return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
+
+
+@agents_app.command("add")
+def agents_add(
+    email: Annotated[str, typer.Option(help="Their e-mail; with it they sign in.")],
+    role: Annotated[Role, typer.Option(help="What they are at the desk.")],
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from the first line of standard input.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="Their name, as customers read it.")] = None,
+) -> None:
+    """Make an account for somebody who answers customers."""
+    with _plain_errors():
+        settings = _prepare(quiet=True)
+        password = _password_from_stdin(password_stdin)
+        from bot.bootstrap import build_accounts, open_database
+
+        database = open_database(settings)
+        try:
+            names = (name, name) if name else None
+            made = build_accounts(settings, database).add(email, role, password, names)
+        finally:
+            database.close()
+        out.print(f"{escape(made.email)} may sign in as {made.role.value}.", soft_wrap=True, highlight=False)
+
+
+@agents_app.command("list")
+def agents_list() -> None:
+    """List everybody at the desk."""
+    with _plain_errors():
+        settings = _prepare(quiet=True)
+        from bot.bootstrap import build_accounts, open_database
+
+        database = open_database(settings)
+        table = Table(title="Agents")
+        for column in ("e-mail", "name", "role", "second factor", "state", "since"):
+            table.add_column(column, overflow="fold")
+        for agent in build_accounts(settings, database).agents():
+            table.add_row(
+                escape(agent.email),
+                escape(agent.name_ar if agent.name_ar == agent.name_en else f"{agent.name_ar} · {agent.name_en}"),
+                agent.role.value,
+                "yes" if agent.totp else "no",
+                "active" if agent.active else "disabled",
+                f"{agent.created_at:%Y-%m-%d}",
+            )
+        out.print(table)
+        database.close()
+
+
+@agents_app.command("disable")
+def agents_disable(
+    email: Annotated[str, typer.Argument(help="Whose account ends.")],
+) -> None:
+    """End an account: its sessions end at once, and it cannot sign in any more."""
+    with _plain_errors():
+        settings = _prepare(quiet=True)
+        from bot.agents.model import Actor
+        from bot.bootstrap import build_accounts, open_database
+
+        database = open_database(settings)
+        try:
+            accounts = build_accounts(settings, database)
+            agent = accounts.disable(_agent_of(accounts, email).id, Actor(None))
+        finally:
+            database.close()
+        out.print(f"{escape(agent.email)} is disabled.", soft_wrap=True, highlight=False)
+
+
+@agents_app.command("reset")
+def agents_reset(
+    email: Annotated[str, typer.Argument(help="Who cannot get in any more.")],
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the new password from the first line of standard input.")
+    ] = False,
+    keep_totp: Annotated[bool, typer.Option("--keep-totp", help="Leave the second factor on.")] = False,
+) -> None:
+    """Give somebody a new password and take their second factor away; their sessions end."""
+    with _plain_errors():
+        settings = _prepare(quiet=True)
+        password = _password_from_stdin(password_stdin)
+        from bot.agents.model import Actor
+        from bot.bootstrap import build_accounts, open_database
+
+        database = open_database(settings)
+        try:
+            accounts = build_accounts(settings, database)
+            agent = _agent_of(accounts, email)
+            accounts.reset(agent.id, password, keep_totp, Actor(None))
+        finally:
+            database.close()
+        out.print(f"{escape(agent.email)} has a new password.", soft_wrap=True, highlight=False)
+
+
+def _password_from_stdin(asked: bool) -> str:
+    if not asked:
+        raise ConfigurationError("--password-stdin", "it is missing", "Pass it, and the password on standard input.")
+    return sys.stdin.buffer.readline().decode("utf-8", "surrogateescape").rstrip("\r\n")
+
+
+def _agent_of(accounts: Accounts, email: str) -> Account:
+    from bot.agents.model import email_key
+
+    for agent in accounts.agents():
+        if email_key(agent.email) == email_key(email):
+            return agent
+    raise DeskRefused("not_found", "There is no such agent: see thiqa agents list.")
 
 
 @app.command()

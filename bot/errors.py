@@ -4,6 +4,7 @@ ThiqaError
 ├── ConfigurationError      a setting or a file is wrong; says which and how to mend it
 ├── MessageRefused          a message cannot be taken in; `code` is stable, `retry_after` says when to try again
 ├── IdentityRefused         a token of the shop's site proves nothing; `code` says why
+├── DeskRefused             what somebody at the desk asked for is not done; `code` is stable
 ├── ImageRefused            a file is not an image that can be kept; `code` says why
 ├── StorageUnavailable      the database is locked, gone or full; what was asked did not happen
 ├── ShopError
@@ -11,6 +12,13 @@ ThiqaError
 │   ├── ShopGarbled         the shop answered what its contract does not allow
 │   └── ShopRefused         the shop will not do what it was asked; `code` says why
 ├── AssistantFailed         the assistant could not answer this turn
+├── HandoffRefused          what an agent wants to do with a conversation is not possible; nothing happened
+│   ├── ConversationUnknown there is no such conversation
+│   ├── AlreadyTaken        another agent has it; `by` and `name` say who
+│   ├── NotYours            it is for whoever holds the conversation, or for leads
+│   ├── NotOpen             nobody waits there, or nobody has taken it, or it is over
+│   ├── OfferPassed         the offer is not theirs any more; `to` says whose it is, if anyone's
+│   └── AgentAway           who should get the conversation is not there
 └── Conflict                somebody else was faster; nothing of ours was written
     ├── LeaseLost
     ├── OwnerChanged
@@ -21,15 +29,22 @@ ThiqaError
 from __future__ import annotations
 
 __all__ = [
+    "AgentAway",
+    "AlreadyTaken",
     "AssistantFailed",
     "CapReached",
     "CaseMoved",
     "ConfigurationError",
     "Conflict",
+    "ConversationUnknown",
+    "HandoffRefused",
     "IdentityRefused",
     "ImageRefused",
     "LeaseLost",
     "MessageRefused",
+    "NotOpen",
+    "NotYours",
+    "OfferPassed",
     "OwnerChanged",
     "ShopError",
     "ShopGarbled",
@@ -71,6 +86,15 @@ class IdentityRefused(ThiqaError):
         self.code = code
 
 
+class DeskRefused(ThiqaError):
+    """Somebody at the desk is not let in, may not, or asked for what cannot be. `code` is stable, `reason` says it in
+    plain words and holds nothing secret; `retry_after` in seconds where waiting helps."""
+
+    def __init__(self, code: str, reason: str, retry_after: int | None = None) -> None:
+        super().__init__(reason)
+        self.code, self.reason, self.retry_after = code, reason, retry_after
+
+
 class ImageRefused(ThiqaError):
     """`code`: `too_large`, `not_image` or `too_many_pixels`."""
 
@@ -110,6 +134,71 @@ class ShopRefused(ShopError):
 
 class AssistantFailed(ThiqaError):
     """The assistant raised, answered nothing, or had no wording for what it had to say."""
+
+
+class HandoffRefused(ThiqaError):
+    """An agent's wish that cannot be followed; nothing was written. `code` is stable."""
+
+    code = "refused"
+
+
+class ConversationUnknown(HandoffRefused):
+    """No conversation has that id: it never did, or it was joined to its customer's other one."""
+
+    code = "unknown"
+
+    def __init__(self) -> None:
+        super().__init__("there is no such conversation")
+
+
+class AlreadyTaken(HandoffRefused):
+    """Another agent was faster. `by`: their id; `name`: their name when they took it."""
+
+    code = "already_taken"
+
+    def __init__(self, by: str, name: str) -> None:
+        super().__init__(f"{name} has this conversation")
+        self.by, self.name = by, name
+
+
+class NotYours(HandoffRefused):
+    """Only for who holds the conversation, or for a lead or an administrator. `by` and `name`: who holds it, if anyone."""
+
+    code = "not_yours"
+
+    def __init__(self, by: str | None = None, name: str | None = None) -> None:
+        super().__init__(f"{name} has this conversation" if name else "the conversation is not yours")
+        self.by, self.name = by, name
+
+
+class NotOpen(HandoffRefused):
+    """The handoff is not in a state in which this can be done. `state`: the state it is in, or None where there is none."""
+
+    code = "not_open"
+
+    def __init__(self, state: str | None) -> None:
+        super().__init__(f"the conversation is {state}" if state else "nobody waits in this conversation")
+        self.state = state
+
+
+class OfferPassed(HandoffRefused):
+    """The offer has passed on. `to`: the id of who has it, or is offered it, now."""
+
+    code = "offer_passed"
+
+    def __init__(self, to: str | None) -> None:
+        super().__init__("the offer has passed on")
+        self.to = to
+
+
+class AgentAway(HandoffRefused):
+    """Who should get the conversation does not exist or is not there, so that the customer would wait for nobody."""
+
+    code = "agent_away"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not there")
+        self.name = name
 
 
 class Conflict(ThiqaError):

@@ -82,11 +82,18 @@ class Formatter:
 
     def day_range(self, shortest: int, longest: int) -> str:
         """ "من 1 إلى 3 أيام", "1 to 3 days"; one length alone where both are the same."""
+        return self._range(shortest, longest, "day")
+
+    def minute_range(self, shortest: int, longest: int) -> str:
+        """ "من 5 إلى 10 دقائق", "5 to 10 minutes"; one length alone where both are the same."""
+        return self._range(shortest, longest, "minute")
+
+    def _range(self, shortest: int, longest: int, unit: str) -> str:
         if shortest == longest:
-            return self.days(longest)
+            return self.counted(longest, unit)
         # Arabic has no digit in "يومين", so the smaller one cannot be a bare digit beside it.
-        low = self.days(shortest) if self.language == "ar" and longest <= 2 else self.number(shortest)
-        return str(_words()["range"][self.language]).format(low=low, high=self.days(longest))
+        low = self.counted(shortest, unit) if self.language == "ar" and longest <= 2 else self.number(shortest)
+        return str(_words()["range"][self.language]).format(low=low, high=self.counted(longest, unit))
 
     def percent(self, rate: Decimal) -> str:
         """A share of one: 0.15 is "15%"."""

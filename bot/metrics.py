@@ -36,6 +36,16 @@ class Metrics:
             "thiqa_fallbacks_total", "Messages that were not understood, by kind.", ["kind"], registry=self.registry
         )
 
+        self._unnoticed = Gauge(
+            "thiqa_handoffs_unnoticed",
+            "Customers who have waited a minute or more for a person while nobody was told.",
+            registry=self.registry,
+        )
+
+    def unnoticed(self, number: int) -> None:
+        """How many wait of whom nobody was told."""
+        self._unnoticed.set(number)
+
     def observe(self, step: str, seconds: float) -> None:
         self._steps.labels(step).observe(max(0.0, seconds))
 

@@ -70,6 +70,13 @@ class Settings(BaseSettings):
     smtp_url: SecretStr = Field(
         SecretStr(""), description="smtp://user:password@host:587 or smtps://…, for alerts by e-mail."
     )
+    mail_from: str = Field("", description="Address from which invitations are mailed; THIQA_ALERT_EMAIL when empty.")
+    desk_idle_hours: float = Field(
+        12.0, gt=0, le=720, description="Hours without use after which an agent has to sign in again."
+    )
+    desk_session_hours: float = Field(
+        168.0, gt=0, le=2160, description="Hours after which an agent has to sign in again, however busy they are."
+    )
     workers: int = Field(2, ge=1, le=16, description="Turn workers (threads) in this process.")
     max_pending: int = Field(
         50,
@@ -146,6 +153,11 @@ class Settings(BaseSettings):
     def telegram_tokens(self) -> list[str]:
         """THIQA_TELEGRAM_TOKEN as a list."""
         return [part.strip() for part in self.telegram_token.get_secret_value().split(",") if part.strip()]
+
+    @property
+    def mail_sender(self) -> str:
+        """The address in force from which people are mailed; empty where mail cannot be sent."""
+        return (self.mail_from or self.alert_email) if self.smtp_url.get_secret_value() else ""
 
     @property
     def base_url(self) -> str:

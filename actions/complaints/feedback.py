@@ -14,8 +14,9 @@ from actions.complaints.cases import case_here, to_person
 from actions.complaints.details import LEADS_AWAY
 from actions.complaints.status import no_case
 from actions.context import Events, Talk, ThiqaAction, talk_in_form, turn_of
+from actions.handover import hand_over
 from bot.complaints.model import Case
-from bot.feedback.model import CaseRated
+from bot.feedback.model import CaseRated, HandoffRated
 from bot.handoff.model import Reason
 
 _NO_COMMENT = (LEADS_AWAY - {"thank"}) | {
@@ -67,13 +68,15 @@ def rating_buttons(talk: Talk, case: Case) -> list[dict[str, str]]:
 
 
 class Rate(ThiqaAction):
-    """1 to 5 for how a case was handled; 1 and 2 bring a person."""
+    """1 to 5 for how a case or a conversation with people was handled; 1 and 2 bring a person."""
 
     def name(self) -> str:
         return "action_rate"
 
     def handle(self, talk: Talk) -> Events:
         case, score = case_here(talk), talk.entity("score")
+        if (handoff := talk.entity("handoff")) and score in ("1", "2", "3", "4", "5"):
+            return _people_rated(talk, handoff, int(score))
         if case is None or score not in ("1", "2", "3", "4", "5"):
             return no_case(talk)
         talk.turn.effects.append(CaseRated(case.id, f"case:{case.number}", int(score), "", None))
@@ -82,6 +85,16 @@ class Rate(ThiqaAction):
             return to_person(talk, case, f"rated_{score}", Reason.LOW_RATING)
         talk.say("utter_rated_high" if int(score) >= 4 else "utter_rated_middle")
         return [SlotSet("case", case.number), SlotSet("comment", None), FollowupAction("comment_form")]
+
+
+def _people_rated(talk: Talk, handoff: str, score: int) -> Events:
+    """How people answered; low scores bring one again, the same one where they are there."""
+    talk.turn.effects.append(HandoffRated(f"handoff:{handoff}", score))
+    if score <= 2:
+        talk.say("utter_rated_low")
+        return hand_over(talk, Reason.LOW_RATING)
+    talk.say("utter_handoff_rated")
+    return []
 
 
 class ValidateCommentForm(FormValidationAction):

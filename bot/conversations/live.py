@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.conversations.model import Author, MessageId
+from bot.conversations.model import Author, ConversationId, MessageId
 
 log = structlog.get_logger()
 
@@ -34,6 +34,13 @@ class Answered(Logged):
     """The turn of this customer's message is done."""
 
     message: MessageId
+
+
+@dataclass(frozen=True)
+class HandedOver(Logged):
+    """Something about who answers the conversation has changed; it may have brought a line of the log, too."""
+
+    conversation: ConversationId
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,10 @@ from bot.delivery.service import TryAgain, Undeliverable
 _TIMEOUT = (3.05, 10)
 _SUBJECTS = {
     "handoff.asked": "عميل بانتظار موظف · A customer is waiting for a person",
+    "handoff.reply_due": "الرد الأول على عميل يحين موعده قريبًا · A first reply to a customer is due soon",
+    "handoff.reply_late": "تأخر الرد الأول على عميل · A first reply to a customer is late",
+    "handoff.agent_gone": "غادر الموظف وعميله بانتظار الرد · An agent is gone while their customer waits",
+    "handoff.unnoticed": "عميل ينتظر ولم يُبلَّغ أحد · A customer waits and nobody was told",
     "promise.due": "وعد لعميل يحين موعده قريبًا · A promise to a customer is due soon",
     "promise.broken": "وعد لعميل فات موعده · A promise to a customer was not kept",
 }

@@ -60,6 +60,18 @@ class CaseRated(Effect):
 
 
 @dataclass(frozen=True)
+class HandoffRated(Effect):
+    """How people answered: the rating of key `handoff:<id>`; the last score counts. Raises ValueError for another score."""
+
+    key: str
+    score: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.score <= 5:
+            raise ValueError("a score is between 1 and 5")
+
+
+@dataclass(frozen=True)
 class Suggestion:
     """`done_at` and `answer`: when it was done, and what its author is told then."""
 

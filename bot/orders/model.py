@@ -155,7 +155,19 @@ class SupportHours:
 
 
 @dataclass(frozen=True)
+class SpecialHours:
+    """Other hours from `first` to `last` (both included), in place of the usual ones: Ramadan, a sale. Several for one
+    day add up: mornings and nights."""
+
+    first: date
+    last: date
+    hours: SupportHours
+
+
+@dataclass(frozen=True)
 class Store:
+    """`holidays`: days without support. When people answer on a day is told by `handoff.hours`."""
+
     name: Localized
     currency: str
     timezone: ZoneInfo
@@ -166,6 +178,8 @@ class Store:
     vat_number: str
     address: Localized
     carriers: Sequence[Localized]
+    holidays: frozenset[date] = frozenset()
+    special_hours: Sequence[SpecialHours] = ()
 
 
 @dataclass(frozen=True)

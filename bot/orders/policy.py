@@ -77,3 +77,10 @@ def tier_of(points: int, policies: Policies) -> Tier | None:
     """The highest tier that so many points reach; None below all."""
     reached = [tier for tier in policies.tiers if tier.from_points <= points]
     return max(reached, key=lambda tier: tier.from_points, default=None)
+
+
+def tier_share(points: int, policies: Policies) -> float:
+    """How high that tier is among the shop's: 0 the lowest (or none), 1 the best."""
+    tier = tier_of(points, policies)
+    ranks = sorted({each.from_points for each in policies.tiers})
+    return ranks.index(tier.from_points) / (len(ranks) - 1) if tier and len(ranks) > 1 else 0.0

@@ -34,6 +34,7 @@ from bot.orders.model import (
     Refund,
     Shipment,
     Sku,
+    SpecialHours,
     Store,
     SupportHours,
     Tier,
@@ -444,7 +445,19 @@ def _store(node: _Node) -> Store:
         vat_number=node["vat_number"].text(),
         address=node["address"].localized(),
         carriers=tuple(carrier["name"].localized() for carrier in node["carriers"].each()),
+        holidays=frozenset(node["holidays"].maybe(lambda days: [day.day() for day in days.each()]) or ()),
+        special_hours=node["special_hours"].maybe(_special_hours) or (),
     )
+
+
+def _special_hours(node: _Node) -> tuple[SpecialHours, ...]:
+    found = []
+    for special in node.each():
+        first, last = special["first"].day(), special["last"].day()
+        if last < first:
+            raise special["last"].garbled()
+        found.append(SpecialHours(first, last, _support_hours(special)))
+    return tuple(found)
 
 
 def _support_hours(node: _Node) -> SupportHours:
@@ -568,25 +581,37 @@ def product_document(product: Product) -> dict[str, Any]:
     }
 
 
+def _hours_document(hours: SupportHours) -> dict[str, Any]:
+    return {
+        "days": [WEEKDAYS[day] for day in sorted(hours.days)],
+        "from": hours.opens.strftime("%H:%M"),
+        "to": _MIDNIGHT_AFTER if hours.closes == time.max else hours.closes.strftime("%H:%M"),
+    }
+
+
 def store_document(store: Store, policies: Policies) -> dict[str, Any]:
     """The JSON of `GET /store`."""
-    hours = store.support_hours
+    optional: dict[str, Any] = {}
+    if store.holidays:
+        optional["holidays"] = [day.isoformat() for day in sorted(store.holidays)]
+    if store.special_hours:
+        optional["special_hours"] = [
+            {"first": special.first.isoformat(), "last": special.last.isoformat(), **_hours_document(special.hours)}
+            for special in store.special_hours
+        ]
     return {
         "store": {
             "name": dict(store.name),
             "currency": store.currency,
             "timezone": store.timezone.key,
-            "support_hours": {
-                "days": [WEEKDAYS[day] for day in sorted(hours.days)],
-                "from": hours.opens.strftime("%H:%M"),
-                "to": _MIDNIGHT_AFTER if hours.closes == time.max else hours.closes.strftime("%H:%M"),
-            },
+            "support_hours": _hours_document(store.support_hours),
             "support_phone": store.support_phone,
             "support_email": store.support_email,
             "vat_rate": _text(store.vat_rate),
             "vat_number": store.vat_number,
             "address": dict(store.address),
             "carriers": [{"name": dict(carrier)} for carrier in store.carriers],
+            **optional,
         },
         "tiers": [{"id": tier.id, "from_points": tier.from_points} for tier in policies.tiers],
         "policies": {

@@ -55,10 +55,10 @@ class SqlCases:
     def _where(self, *conditions: Any, most: int = _MOST) -> list[Case]:
         chosen = sa.select(t.cases).where(*conditions).order_by(t.cases.c.opened_at.desc()).limit(most)
         with self._db.read() as c:
-            return [_case(row) for row in c.execute(chosen).all()]
+            return [case_of(row) for row in c.execute(chosen).all()]
 
 
-def _case(row: Any) -> Case:
+def case_of(row: Any) -> Case:
     return Case(
         CaseId(row.id),
         CaseNumber(row.number),

@@ -16,12 +16,25 @@ from bot.complaints.model import CaseChanged, CaseOpened, EvidenceAdded
 from bot.conversations.model import ContactOptOut, ConversationId, Effect, LanguageRead, OwnerChange, Turn
 from bot.customers.proof import CustomerKnown, ProofFailed, ProofGiven, ProofUsed
 from bot.errors import CaseMoved, Conflict
-from bot.feedback.model import LONGEST_COMMENT, CaseRated, SuggestionMade
-from bot.handoff.model import ContactLeft, HandoffAcknowledged, HandoffAsked, HandoffWithdrawn
+from bot.feedback.model import LONGEST_COMMENT, CaseRated, HandoffRated, SuggestionMade
+from bot.handoff.model import (
+    Act,
+    AgentAwaited,
+    ContactLeft,
+    Handoff,
+    HandoffAcknowledged,
+    HandoffAsked,
+    HandoffId,
+    HandoffWithdrawn,
+    State,
+)
+from bot.handoff.policy import reopenable
 from bot.knowledge.model import QuestionUnanswered
 from bot.outreach.model import OutreachPlanned
 from bot.promises.model import PromiseMade, PromisesSettled, PromiseState
+from bot.storage import handoff_rows
 from bot.storage import tables as t
+from bot.storage.log import alert
 
 
 def insert_ignore(c: Connection, table: Any, **values: Any) -> int:
@@ -113,28 +126,44 @@ def _open_handoff(turn: Turn) -> tuple[Any, Any]:
 
 @apply.register
 def _(effect: HandoffAsked, c: Connection, turn: Turn) -> None:
-    made = insert_ignore(
-        c, t.handoffs, conversation_id=turn.conversation.id, reason=effect.reason.value, asked_at=turn.now
-    )
-    if not made:
+    here = turn.conversation.id
+    if handoff_rows.open_handoff(c, here) is not None:  # no other can come: the conversation's row is ours
         return
-    for channel in effect.alerts:
-        c.execute(
-            t.outbox.insert().values(
-                channel=channel,
-                address=turn.conversation.id,
-                conversation_id=turn.conversation.id,
-                body={"event": "handoff.asked", "reason": effect.reason.value, "asked_at": turn.now.isoformat()},
-                attempts=0,
-                next_at=turn.now,
-                created_at=turn.now,
-            )
-        )
+    last = handoff_rows.last_handoff(c, here)
+    again = last if last is not None and reopenable(last, turn.now) else None
+    asked = Handoff(
+        HandoffId(0),
+        here,
+        effect.reason,
+        turn.now,
+        rank_at=turn.now,
+        waits_since=turn.message.at,
+        reopens=again.id if again else None,
+        preferred=again.agent if again else None,
+        told=effect.told,
+        told_at=turn.now if effect.told is not None else None,
+    )
+    number = handoff_rows.write(c, asked)
+    note: dict[str, Any] = {"reason": effect.reason.value, **({"reopens": again.id} if again else {})}
+    handoff_rows.note_event(c, here, number, Act.ASKED, "customer", asked.preferred, note, turn.now)
+    alert(
+        c,
+        effect.alerts,
+        here,
+        {"event": "handoff.asked", "reason": effect.reason.value, "asked_at": turn.now.isoformat()},
+        turn.now,
+    )
 
 
 @apply.register
 def _(effect: HandoffAcknowledged, c: Connection, turn: Turn) -> None:
     c.execute(t.handoffs.update().where(*_open_handoff(turn)).values(acknowledged_at=turn.now))
+
+
+@apply.register
+def _(effect: AgentAwaited, c: Connection, turn: Turn) -> None:
+    since = sa.func.coalesce(t.handoffs.c.waits_since, turn.message.at)
+    c.execute(t.handoffs.update().where(*_open_handoff(turn)).values(waits_since=since, snoozed_until=None))
 
 
 @apply.register
@@ -144,7 +173,12 @@ def _(effect: ContactLeft, c: Connection, turn: Turn) -> None:
 
 @apply.register
 def _(effect: HandoffWithdrawn, c: Connection, turn: Turn) -> None:
-    c.execute(t.handoffs.update().where(*_open_handoff(turn)).values(ended_at=turn.now))
+    handoff = handoff_rows.open_handoff(c, turn.conversation.id)
+    if handoff is None:
+        return
+    over = {"state": State.WITHDRAWN.value, "ended_at": turn.now, "offered_to": None, "offer_until": None}
+    c.execute(t.handoffs.update().where(t.handoffs.c.id == handoff.id).values(**over, waits_since=None))
+    handoff_rows.note_event(c, turn.conversation.id, handoff.id, Act.WITHDRAWN, "customer", None, {}, turn.now)
 
 
 @apply.register
@@ -275,6 +309,15 @@ def _(effect: CaseRated, c: Connection, turn: Turn) -> None:
     if word:
         this = (t.ratings.c.conversation_id == turn.conversation.id, t.ratings.c.key == effect.key[:64])
         c.execute(t.ratings.update().where(*this).values(**word))
+
+
+@apply.register
+def _(effect: HandoffRated, c: Connection, turn: Turn) -> None:
+    values = {"score": effect.score, "at": turn.now}
+    key = {"conversation_id": turn.conversation.id, "key": effect.key[:64]}
+    if not insert_ignore(c, t.ratings, **key, **values, comment=""):
+        this = (t.ratings.c.conversation_id == turn.conversation.id, t.ratings.c.key == effect.key[:64])
+        c.execute(t.ratings.update().where(*this).values(**values))
 
 
 def fulfil(given: Given, c: Connection, now: datetime) -> bool:

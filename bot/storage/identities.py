@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from bot.conversations.model import Owner
+from bot.handoff.model import State
 from bot.orders.model import CustomerId
 from bot.storage import tables as t
 from bot.storage.database import Database
@@ -141,9 +142,13 @@ def _move_handoffs(c: Connection, here: str, there: str, now: datetime) -> None:
     open_ = sa.select(t.handoffs).where(t.handoffs.c.conversation_id.in_([here, there]), waiting)
     both = {row.conversation_id: row for row in c.execute(open_)}
     if len(both) == 2:
-        given_up = there if both[here].taken_at and not both[there].taken_at else here
-        c.execute(t.handoffs.update().where(t.handoffs.c.id == both[given_up].id).values(ended_at=now))
-    c.execute(t.handoffs.update().where(t.handoffs.c.conversation_id == here).values(conversation_id=there))
+        taken = State.TAKEN.value
+        given_up = there if both[here].state == taken and both[there].state != taken else here
+        over = {"state": State.WITHDRAWN.value, "ended_at": now, "waits_since": None}
+        c.execute(t.handoffs.update().where(t.handoffs.c.id == both[given_up].id).values(**over))
+    _keep_apart(c, t.agent_messages, here, there)
+    for table in (t.handoffs, t.handoff_events, t.notes, t.agent_messages):
+        c.execute(table.update().where(table.c.conversation_id == here).values(conversation_id=there))
 
 
 def _move_memory(c: Connection, here: str, there: str) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bot.conversations.model import Author, Button, Conversation, ConversationId, MessageId, Reply
+from bot.conversations.model import Author, Button, Conversation, ConversationId, FileId, MessageId, Reply
+from bot.errors import MessageRefused
 from bot.storage import tables as t
 
 
@@ -54,14 +55,16 @@ def say(
     now: datetime,
     meta: dict[str, Any],
     reply_to: MessageId | None = None,
+    author: Author = Author.BOT,
+    body: dict[str, Any] | None = None,
 ) -> MessageId:
-    """Write what the bot says: the line of the log, its buttons, and the row of the outbox by which it leaves.
+    """Write what the customer is told: the line of the log, its buttons, and the row of the outbox by which it leaves.
 
-    Values of `meta` that are None are left out.
+    Values of `meta` that are None are left out. `body`: what else its channel is told.
     """
     message = MessageId(new_id())
     known = {key: value for key, value in meta.items() if value is not None}
-    append(c, conversation.id, message, Author.BOT, reply.text, now, reply_to, known)
+    append(c, conversation.id, message, author, reply.text, now, reply_to, known)
     offered = [Button("b." + uuid.uuid4().hex[:14], button.title, button.payload) for button in reply.buttons]
     for place, button in enumerate(offered):
         c.execute(
@@ -84,6 +87,7 @@ def say(
                 "text": reply.text,
                 "buttons": [{"id": b.id, "title": b.title} for b in offered],
                 "response": reply.response,
+                **(body or {}),
             },
             attempts=0,
             next_at=now,
@@ -91,6 +95,23 @@ def say(
         )
     )
     return message
+
+
+def unsent_file(c: Connection, channel: str, address: str, file: FileId) -> dict[str, Any]:
+    """What the log keeps of a stored file of this address: id, width, height. Raises MessageRefused (`file`)."""
+    found = c.execute(
+        sa.select(t.files.c.id, t.files.c.width, t.files.c.height)
+        .where(
+            t.files.c.id == file,
+            t.files.c.channel == channel,
+            t.files.c.address == address,
+            t.files.c.message_id.is_(None),
+        )
+        .with_for_update()
+    ).first()
+    if found is None:
+        raise MessageRefused("file", "the file does not exist, is not of this conversation, or was sent before")
+    return dict(found._mapping)
 
 
 def alert(

@@ -113,7 +113,7 @@ class SqlPromises:
     def _where(self, *conditions: Any) -> list[Promise]:
         chosen = sa.select(t.promises).where(_OPEN, *conditions).order_by(t.promises.c.due_at).limit(_MOST)
         with self._db.read() as c:
-            return [_promise(row) for row in c.execute(chosen).all()]
+            return [promise_of(row) for row in c.execute(chosen).all()]
 
 
 def _still_there(c: Connection, promise: Promise) -> bool:
@@ -125,7 +125,7 @@ def _still_there(c: Connection, promise: Promise) -> bool:
     return bool(now_in == promise.conversation)
 
 
-def _promise(row: Any) -> Promise:
+def promise_of(row: Any) -> Promise:
     return Promise(
         PromiseId(row.id),
         row.key,

@@ -293,10 +293,35 @@ handoffs = sa.Table(
     sa.Column("asked_at", Instant, nullable=False),
     sa.Column("acknowledged_at", Instant),
     sa.Column("contact", sa.String(255)),
-    sa.Column("taken_at", Instant),
-    sa.Column("taken_by", sa.String(80)),
+    sa.Column("taken_at", Instant),  # first taken
+    sa.Column("taken_by", sa.String(80)),  # who holds it, or held it last
     sa.Column("ended_at", Instant),
+    sa.Column("state", sa.String(10), nullable=False, server_default="queued"),
+    sa.Column("taken_by_name", sa.String(80)),
+    sa.Column("team", sa.String(36)),
+    sa.Column("topic", sa.String(20)),
+    sa.Column("offered_to", sa.String(36)),
+    sa.Column("offer_until", Instant),
+    sa.Column("passed", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("preferred", sa.String(36)),
+    sa.Column("reopens", sa.BigInteger),
+    sa.Column("waits_since", Instant),
+    sa.Column("reply_due_at", Instant),
+    sa.Column("first_reply_at", Instant),
+    sa.Column("warned_at", Instant),
+    sa.Column("sla", sa.String(8)),
+    sa.Column("snoozed_until", Instant),
+    sa.Column("rank_at", Instant),  # the queue's order
+    sa.Column("ranked_at", Instant),
+    sa.Column("why", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("told_at", Instant),
+    sa.Column("told", sa.JSON(none_as_null=True)),
+    sa.Column("noticed_at", Instant),
+    sa.Column("missed_at", Instant),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
+    sa.Column("agreed", sa.Text, nullable=False, server_default=""),
     sa.Index("ix_handoffs_conversation", "conversation_id", "id"),
+    sa.Index("ix_handoffs_asked", "asked_at"),
     # One open handoff a conversation, whatever races.
     sa.Index(
         "uq_handoffs_open",
@@ -305,6 +330,62 @@ handoffs = sa.Table(
         sqlite_where=sa.text("ended_at IS NULL"),
         postgresql_where=sa.text("ended_at IS NULL"),
     ),
+    sa.Index(
+        "ix_handoffs_waiting",
+        "rank_at",
+        "id",
+        sqlite_where=sa.text("state IN ('queued', 'offered')"),
+        postgresql_where=sa.text("state IN ('queued', 'offered')"),
+    ),
+    sa.Index(
+        "ix_handoffs_held",
+        "taken_by",
+        "taken_at",
+        "id",
+        sqlite_where=sa.text("state = 'taken'"),
+        postgresql_where=sa.text("state = 'taken'"),
+    ),
+)
+
+# What happened to a conversation at the desk, and who did it; never changed.
+handoff_events = sa.Table(
+    "handoff_events",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("conversation_id", sa.ForeignKey("conversations.id"), nullable=False),
+    sa.Column("handoff_id", sa.BigInteger),
+    sa.Column("what", sa.String(20), nullable=False),
+    sa.Column("by", sa.String(36), nullable=False),  # an agent, "system" or "customer"
+    sa.Column("agent", sa.String(36)),  # whom it concerns besides
+    sa.Column("note", sa.JSON, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Index("ix_handoff_events_conversation", "conversation_id", "id"),
+    sa.Index("ix_handoff_events_what", "what", "at"),
+)
+
+# What agents tell each other about a conversation.
+notes = sa.Table(
+    "notes",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("conversation_id", sa.ForeignKey("conversations.id"), nullable=False),
+    sa.Column("agent", sa.String(36), nullable=False),
+    sa.Column("name", sa.String(80), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("mentions", sa.JSON, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Index("ix_notes_conversation", "conversation_id", "id"),
+)
+
+# The key under which an agent sent a message: a double click says it once.
+agent_messages = sa.Table(
+    "agent_messages",
+    metadata,
+    sa.Column("conversation_id", sa.ForeignKey("conversations.id"), primary_key=True),
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("message_id", sa.ForeignKey("messages.id"), nullable=False),
+    sa.Column("agent", sa.String(36), nullable=False),
+    sa.Index("ix_agent_messages_message", "message_id"),
 )
 
 cases = sa.Table(
@@ -471,4 +552,100 @@ shop_records = sa.Table(
     sa.Column("customer", sa.String(64)),
     sa.Column("body", sa.JSON, nullable=False),
     sa.Index("ix_shop_records_customer", "kind", "customer"),
+)
+
+# People who answer customers. `handoffs` name them by id, without a key: what they did stays.
+teams = sa.Table(
+    "teams",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("name_ar", sa.String(80), nullable=False),
+    sa.Column("name_en", sa.String(80), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+agents = sa.Table(
+    "agents",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("email", sa.String(254), nullable=False),
+    sa.Column("email_key", sa.String(520), nullable=False, unique=True),  # one form for all spellings
+    sa.Column("name_ar", sa.String(80), nullable=False),
+    sa.Column("name_en", sa.String(80), nullable=False),
+    sa.Column("role", sa.String(10), nullable=False),
+    sa.Column("languages", sa.JSON, nullable=False),
+    sa.Column("topics", sa.JSON, nullable=False),
+    sa.Column("load_cap", sa.Integer, nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("password_hash", sa.String(255), nullable=False),
+    sa.Column("totp_secret", sa.String(64)),  # waits to be confirmed while `totp_since` is empty
+    sa.Column("totp_since", Instant),
+    sa.Column("totp_last_step", sa.BigInteger),  # codes up to that time step are used up
+    sa.Column("recovery_hashes", sa.JSON, nullable=False),
+    sa.Column("presence", sa.String(10), nullable=False),  # what they chose; it counts while `seen_at` is fresh
+    sa.Column("seen_at", Instant),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+agent_teams = sa.Table(
+    "agent_teams",
+    metadata,
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), primary_key=True),
+    sa.Column("team_id", sa.ForeignKey("teams.id"), primary_key=True),
+    sa.Index("ix_agent_teams_team", "team_id"),
+)
+
+agent_sessions = sa.Table(
+    "agent_sessions",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), nullable=False),
+    sa.Column("token_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("address", sa.String(50), nullable=False),  # cut to its network
+    sa.Column("device", sa.String(200), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("used_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Index("ix_agent_sessions_agent", "agent_id"),
+)
+
+# Links that make one account; without an e-mail: the first administrator's.
+invitations = sa.Table(
+    "invitations",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("token_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("email", sa.String(254)),
+    sa.Column("email_key", sa.String(520)),
+    sa.Column("role", sa.String(10), nullable=False),
+    sa.Column("teams", sa.JSON, nullable=False),
+    sa.Column("invited_by", sa.ForeignKey("agents.id")),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("ended_at", Instant),  # used, or withdrawn
+)
+
+# Tries to sign in that did not succeed, by account and by network address, under keyed hashes.
+sign_in_tries = sa.Table(
+    "sign_in_tries",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("last_at", Instant, nullable=False),
+)
+
+# Who did what at the desk. No names, texts, e-mails or secrets.
+desk_audit = sa.Table(
+    "desk_audit",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("agent_id", sa.String(36)),  # empty: the command line, or nobody who is signed in
+    sa.Column("action", sa.String(40), nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("subject", sa.String(64), nullable=False),
+    sa.Column("address", sa.String(50), nullable=False),  # cut to its network
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Index("ix_desk_audit_agent", "agent_id", "id"),
+    sa.Index("ix_desk_audit_subject", "kind", "subject", "id"),
 )

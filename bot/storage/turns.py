@@ -15,7 +15,6 @@ from bot.conversations.model import (
     Button,
     Conversation,
     ConversationId,
-    FileId,
     Inbound,
     InboxId,
     Message,
@@ -29,7 +28,7 @@ from bot.errors import LeaseLost, MessageRefused, OwnerChanged
 from bot.storage import tables as t
 from bot.storage.database import Database
 from bot.storage.effects import apply, insert_ignore
-from bot.storage.log import append, new_id, say
+from bot.storage.log import append, new_id, say, unsent_file
 from bot.storage.transcripts import messages_where
 
 FLOOD_RETRY_AFTER = 5
@@ -85,7 +84,7 @@ class SqlTurnStore:
                 )
             message = MessageId(new_id())
             files = [file for file in (inbound.file, *inbound.more_files) if file is not None]
-            images = [self._unsent_file(c, inbound, file) for file in files]
+            images = [unsent_file(c, inbound.channel, inbound.address, file) for file in files]
             if images:
                 meta["image"] = images[0]
             if len(images) > 1:
@@ -342,21 +341,6 @@ class SqlTurnStore:
             .where(t.conversations.c.id == conversation)
             .values(lease_owner=None, lease_until=None, retry_at=None)
         )
-
-    def _unsent_file(self, c: Connection, inbound: Inbound, file: FileId) -> dict[str, Any]:
-        found = c.execute(
-            sa.select(t.files.c.id, t.files.c.width, t.files.c.height)
-            .where(
-                t.files.c.id == file,
-                t.files.c.channel == inbound.channel,
-                t.files.c.address == inbound.address,
-                t.files.c.message_id.is_(None),
-            )
-            .with_for_update()
-        ).first()
-        if found is None:
-            raise MessageRefused("file", "the file does not exist, is not this customer's, or was sent before")
-        return dict(found._mapping)
 
     def _remember(self, c: Connection, conversation: ConversationId, turn: Turn) -> None:
         if turn.state_after is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -15,11 +15,13 @@ from bot.conversations.model import Author, ConversationId, Inbound, Message, Ow
 from bot.conversations.ports import Received
 from bot.conversations.turns import LEASE, TurnRunner
 from bot.errors import AssistantFailed
+from bot.handoff.desk import HandoffDesk
+from bot.handoff.model import Agent, AgentId, Presence
 from bot.handoff.service import HandoffService
 from bot.orders.ports import OrderBackend
 from bot.storage.database import Database
+from bot.storage.handoff import SqlHandoffs
 from bot.storage.outbox import SqlOutbox
-from bot.storage.records import SqlHandoffRecords
 from bot.storage.tables import conversations, outbox
 from bot.storage.turns import SqlTurnStore
 
@@ -74,6 +76,25 @@ class NoShop:
         raise AssertionError(f"the shop was asked for {name}")
 
 
+class Team:
+    """Implements `handoff.ports.Agents`: whoever is named is there, unless `put` says otherwise."""
+
+    def __init__(self) -> None:
+        self.known: dict[AgentId, Agent] = {}
+
+    def put(self, agent: str, **changes: Any) -> Agent:
+        """Add an agent, or change one."""
+        before = self.known.get(AgentId(agent)) or Agent(AgentId(agent), agent.title(), presence=Presence.ONLINE)
+        self.known[before.id] = replace(before, **changes)
+        return self.known[before.id]
+
+    def agents(self) -> Sequence[Agent]:
+        return list(self.known.values())
+
+    def agent(self, agent: AgentId) -> Agent | None:
+        return self.known.get(agent) or self.put(agent)
+
+
 @dataclass
 class Core:
     """The core of one worker, with its clock in the test's hand."""
@@ -89,10 +110,12 @@ class Core:
     def __post_init__(self) -> None:
         shop: OrderBackend = NoShop()  # type: ignore[assignment]
         self.store = SqlTurnStore(self.database)
-        self.records = SqlHandoffRecords(self.database)
+        self.records = SqlHandoffs(self.database)
         self.outbox = SqlOutbox(self.database)
         self.desk = HandoffService(self.records, shop, self.wording, ALERTS)
         self.live = LiveEvents()
+        self.team = Team()
+        self.people = HandoffDesk(self.records, self.team, self.wording, self.clock, self.live, ALERTS)
         self.inbox = Inbox(self.store, self.clock, self.max_pending, self.live)
         self.runner = self.make_runner(self.worker)
 
@@ -108,6 +131,10 @@ class Core:
             lease=self.lease,
             **options,
         )
+
+    def take(self, conversation: ConversationId, agent: str = "agent") -> None:
+        """An agent takes the conversation."""
+        self.people.take(conversation, AgentId(agent))
 
     def receive(self, text: str, address: str = "customer", key: str | None = None) -> Received:
         return self.inbox.receive(Inbound("rest", address, text, key))

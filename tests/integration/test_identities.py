@@ -34,9 +34,10 @@ from bot.storage import tables as t
 from bot.storage.database import Database
 from bot.storage.effects import apply
 from bot.storage.files import SqlFiles
+from bot.storage.handoff import SqlHandoffs
 from bot.storage.identities import SqlIdentities
 from bot.storage.ratings import SqlRatings
-from bot.storage.records import SqlHandoffRecords, SqlProofRecords
+from bot.storage.records import SqlProofRecords
 from bot.storage.transcripts import SqlTranscripts
 from tests.integration.conversations import START, Core, EchoAssistant
 
@@ -449,7 +450,7 @@ def hand_over(shop: Shop, address: str, owner: Owner) -> None:
         return
     shop.act(address, OwnerChange(Owner.QUEUE), HandoffAsked(Reason.ASKED))
     if owner is Owner.AGENT:
-        SqlHandoffRecords(shop.database).take(shop.row(address).id, "salma", START)
+        shop.core.take(shop.row(address).id, "salma")
 
 
 @pytest.mark.parametrize("phone", Owner)
@@ -467,9 +468,9 @@ def test_people_who_answer_or_are_waited_for_keep_the_conversation(shop: Shop, p
     assert len(open_) == (0 if first is Owner.BOT else 1)
     if first is Owner.AGENT:
         assert open_[0].taken_by == "salma", "the one that waits is not the one that the agent took"
-        assert SqlHandoffRecords(shop.database).queue() == [], "what an agent has is in nobody's queue"
+        assert SqlHandoffs(shop.database).queue() == [], "what an agent has is in nobody's queue"
     if first is Owner.QUEUE:
-        assert len(SqlHandoffRecords(shop.database).queue()) == 1
+        assert len(SqlHandoffs(shop.database).queue()) == 1
     shop.check()
 
 

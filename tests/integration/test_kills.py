@@ -32,7 +32,7 @@ from bot.orders.model import OrderNumber
 from bot.storage import tables as t
 from bot.storage.database import Database
 from bot.storage.effects import count
-from bot.storage.records import SqlHandoffRecords
+from bot.storage.handoff import SqlHandoffs
 from bot.storage.turns import SqlTurnStore
 from tests.databases import KINDS, migrated
 from tests.integration.conversations import KeyWording, NoShop
@@ -85,7 +85,7 @@ class Plan:
 def work(database: Database, unsent: dict[str, list[str]], assistant: TwoReplies, patience: float) -> None:
     """What one process does: take in what its customers sent, and answer whatever waits."""
     store, wording, shop = SqlTurnStore(database), KeyWording(), NoShop()
-    desk = HandoffService(SqlHandoffRecords(database), shop, wording)  # type: ignore[arg-type]
+    desk = HandoffService(SqlHandoffs(database), shop, wording)  # type: ignore[arg-type]
     live = LiveEvents()
     inbox = Inbox(store, utc_now, 1000, live)
     # Never given up: this test is about answers, and kills count as attempts.

@@ -142,3 +142,33 @@ def test_an_address_of_no_known_database_is_a_clear_error(url: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         Database(url)
     assert error.value.what == "THIQA_DATABASE_URL"
+
+
+def test_waits_from_before_the_desk_keep_their_meaning(empty: Database) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database_module.__file__).parent / "migrations"))
+    with empty.write() as c:
+        config.attributes["connection"] = c
+        command.upgrade(config, "0005")
+        for number in range(4):
+            c.execute(
+                sa.text(
+                    "INSERT INTO conversations (id, channel, address, owner, language, last_number, opted_out,"
+                    " created_at, active_at) VALUES (:id, 'rest', :id, 'bot', 'ar', 0, false, '2026-01-01', '2026-01-01')"
+                ),
+                {"id": f"c{number}"},
+            )
+        times = "'2026-01-01 10:00:00'"
+        for number, (taken, by, ended) in enumerate(
+            [("NULL", "NULL", "NULL"), (times, "'s'", "NULL"), (times, "'s'", times), ("NULL", "NULL", times)]
+        ):
+            c.execute(
+                sa.text(
+                    "INSERT INTO handoffs (conversation_id, reason, asked_at, taken_at, taken_by, ended_at)"
+                    f" VALUES ('c{number}', 'asked', {times}, {taken}, {by}, {ended})"
+                )
+            )
+        command.upgrade(config, "head")
+        states = c.execute(sa.text("SELECT state FROM handoffs ORDER BY conversation_id")).scalars().all()
+        ranked = c.execute(sa.text("SELECT count(*) FROM handoffs WHERE rank_at = asked_at")).scalar_one()
+    assert states == ["queued", "taken", "closed", "withdrawn"] and ranked == 4

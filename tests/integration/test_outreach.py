@@ -335,7 +335,7 @@ def test_an_agent_who_takes_the_conversation_while_words_are_sought_comes_before
 
     def take() -> None:
         seeking.wait(5)
-        world.core.records.take(here, "agent", world.core.clock())
+        world.core.take(here)
         order.append("taken")
 
     world.words = Slow()
@@ -505,7 +505,7 @@ def test_effects_that_follow_are_written_with_the_turn_or_not_at_all(world: Worl
             OutreachPlanned("key", OutreachKind.SUGGESTION_DONE, turn.now, turn.now + DAY, dict(WHAT))
         ]
         turn.effects += effects
-        world.core.records.take(here, "agent", world.core.clock())
+        world.core.take(here)
 
     world.core.assistant.before = plan
     world.core.inbox.receive(Inbound("webchat", "visitor", "again"))

@@ -30,6 +30,7 @@ from bot.conversations.model import (
 from bot.conversations.turns import LEASE, MAX_ATTEMPTS, MAX_FAILURES
 from bot.customers.proof import ProofFailed, ProofGiven
 from bot.errors import (
+    AlreadyTaken,
     AssistantFailed,
     ConfigurationError,
     LeaseLost,
@@ -376,7 +377,7 @@ def test_a_takeover_during_a_turn_discards_the_bots_answer_and_the_agent_has_the
 
     def take_over(turn: Turn) -> None:
         turn.effects.append(ProofFailed(OrderNumber("1042")))
-        core.records.take(turn.conversation.id, "agent", START)
+        core.take(turn.conversation.id, "agent")
 
     core.assistant.before = take_over
     assert core.run_all() == 2, "discarded, then handled under its new owner"
@@ -404,8 +405,8 @@ def test_only_one_agent_takes_a_conversation(core: Core) -> None:
 
     def take(agent: int) -> bool:
         try:
-            core.records.take(received.conversation, f"agent {agent}", START)
-        except OwnerChanged:
+            core.take(received.conversation, f"agent {agent}")
+        except AlreadyTaken:
             return False
         return True
 
@@ -690,7 +691,7 @@ def test_a_takeover_and_back_is_not_held_against_the_message(core: Core) -> None
         nonlocal takeovers
         takeovers -= 1
         if takeovers >= 0:
-            core.records.take(turn.conversation.id, "agent", START)
+            core.take(turn.conversation.id, "agent")
 
     class GivesBack:
         """A desk whose agents give every conversation back at once."""

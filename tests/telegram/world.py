@@ -25,8 +25,8 @@ from bot.scheduler.loops import Loop
 from bot.settings import load_settings
 from bot.storage import tables as t
 from bot.storage.database import Database
+from bot.storage.handoff import SqlHandoffs
 from bot.storage.outbox import SqlOutbox
-from bot.storage.records import SqlHandoffRecords
 from bot.storage.telegram import SqlTelegram
 from bot.storage.turns import SqlTurnStore
 from tests.integration.conversations import KeyWording, NoShop
@@ -80,7 +80,7 @@ class World:
         self.store, self.outbox = SqlTurnStore(self.database), SqlOutbox(self.database)
         self.records = SqlTelegram(self.database)
         self.inbox = Inbox(self.store, utc_now, self.max_pending, self.live)
-        desk = HandoffService(SqlHandoffRecords(self.database), NoShop(), self.wording)  # type: ignore[arg-type]
+        desk = HandoffService(SqlHandoffs(self.database), NoShop(), self.wording)  # type: ignore[arg-type]
         self.telegram: Telegram
         self.telegram, sender = build_telegram(
             self.settings, self.database, self.inbox, self.wording, self.live, utc_now, self.timeouts, self.limits

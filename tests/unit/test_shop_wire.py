@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -346,3 +346,16 @@ def test_anything_at_all_parses_or_is_garbled(value: object) -> None:
             parse(value)
         except ShopGarbled:
             pass
+
+
+def test_holidays_and_special_hours_are_optional_and_survive_writing() -> None:
+    ramadan = {"first": "2026-02-18", "last": "2026-03-19", "days": ["sat", "sun"], "from": "20:00", "to": "24:00"}
+    ramadan["days"].sort(key=wire.WEEKDAYS.index)  # type: ignore[attr-defined]
+    body = change(BODIES["store", "store"], ["store", "holidays"], ["2026-09-23"])
+    body = change(body, ["store", "special_hours"], [ramadan])
+    store, policies = wire.parse_store(body)
+    assert store.holidays == {date(2026, 9, 23)} and store.special_hours[0].hours.closes == time.max
+    assert wire.store_document(store, policies)["store"]["special_hours"] == [ramadan]
+    for bad in ({**ramadan, "last": "2026-02-17"}, {**ramadan, "from": "9"}, {}):
+        with pytest.raises(ShopGarbled):
+            wire.parse_store(change(body, ["store", "special_hours"], [bad]))

@@ -1,0 +1,1 @@
+"""The desk's HTTP API under /desk/api: an edge. `gate` lets in, `shape` gives every answer its form."""
