@@ -256,7 +256,7 @@ def _month(words: Sequence[str], place: int) -> DateWords | None:
             return None
         return DateWords(back, end + year, 0)
     day = end + (1 if _after(words, end) == "the" else 0)
-    if _DAY_NUMBER.fullmatch(_after(words, day)) and not read[2]:
+    if _DAY_NUMBER.fullmatch(_after(words, day)) and not read[2] and words[place] != "صفر":  # before digits a zero
         year = 2 if _after(words, day + 1) in (",", "،") and _year(_after(words, day + 2)) else 0
         year = year or _year_words(words, day + 1, bool(_at(kept.hijri, words, place)))
         if _after(words, day + 1) in ("/", "-", ":", "%", "٪") or (words[place] in ("مارس", "may") and day + 1 < len(words)

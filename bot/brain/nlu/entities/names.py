@@ -188,7 +188,8 @@ def _all_names(reading: Reading, low: int, high: int) -> bool:
 
 
 def _is_capital(reading: Reading, place: int) -> bool:
-    return reading.text[reading.spans[place][0]].isupper()
+    """Of a message all in capitals they tell nothing."""
+    return reading.text[reading.spans[place][0]].isupper() and any(sign.islower() for sign in reading.text)
 
 
 def _is_name_like(word: str) -> bool:

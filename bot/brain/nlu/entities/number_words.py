@@ -99,6 +99,8 @@ def _part(words: Sequence[str], place: int) -> tuple[str, int]:
     word = words[place]
     if word in word_set("zeros"):
         return "0", place + 1
+    if len(word) == 1 and word.isdecimal():
+        return word, place + 1
     small, greater = small_numbers(), _greater_numbers()
     unit = small.get(word, 0)
     ten = greater.get(word, 0)

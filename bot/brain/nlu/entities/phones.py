@@ -102,7 +102,7 @@ _TAIL_CUE = regex.compile(
 # "رقم الجوال 9046", "my phone: 9046": of a whole phone nobody writes four digits.
 _PHONE_RIGHT_BEFORE = regex.compile(
     r"(?:(?<!\p{L})(?:و|ب|ل|ال|لل|بال|وال)*(?:جوال|موبايل|هاتف|تلفون|تليفون|تيليفون|بورطابل|واتس|واتساب)(?:ي|ك|ه|ها|نا|كم)?|"
-    r"\b(?:phone|mobile|cell|cellphone|tel|telephone|whatsapp|jawwal|jawal|gawal|mobayl|mobile|telefon|telephoni|jawali|gawali|"
+    r"(?<!\b(?:an?|new|this) )\b(?:phone|mobile|cell|cellphone|tel|telephone|whatsapp|jawwal|jawal|gawal|mobayl|mobile|telefon|telephoni|jawali|gawali|"
     r"mobayli|tilifon|portable))(?:\s(?:number|no|num|digits|رقم|رقمه|رقمو|is|هو|ending|ديالي|تبعي|حقي|بتاعي|in|with|ra2mo|howa|المسجل|"
     r"المسجله)){0,3}\s?[:：=\-]?\s?$",
     regex.IGNORECASE,
