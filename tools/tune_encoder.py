@@ -348,7 +348,7 @@ def _with_ngrams(learner: Learner, train: list[Example], tests: dict[str, list[E
         with torch.no_grad():
             head = F.log_softmax(learner.head(learner.unit(learner.vectors(learner.tokens(texts), name))), 1).numpy()
         counted = words.predict_log_proba(hstack([kind.rows(texts) for kind in kinds], format="csr"))
-        for weight in (0.0, 0.3, 0.5):
+        for weight in (0.0, 0.3, 0.5, 0.8):
             accuracy = float(((head + weight * counted).argmax(1) == truth).mean())
             console.print(f"{name}: head + {weight} × n-grams {accuracy:.4f} of {len(test)}")
 

@@ -322,3 +322,10 @@ def test_images_and_documents_are_sent_with_their_words(
     assert document["document"] == "%PDF-1.4"
     assert long["caption"] == "" and words["text"] == "ط" * 2000
     assert [row.error for row in here.rows(t.outbox)][3:] == ["the file is not there", "the document cannot be read"]
+
+
+def test_what_an_agent_says_comes_under_their_name(here: World, customer: Customer, database: Database) -> None:
+    put(database, {"text": "مساء الخير", "author": "agent", "agent": "7", "name": "سارة"})
+    put(database, {"text": "مرحبًا"})
+    here.quiet()
+    assert [message["text"] for message in customer.heard] == ["سارة:\nمساء الخير", "مرحبًا"]

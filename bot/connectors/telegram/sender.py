@@ -90,6 +90,8 @@ class TelegramSender:
     def _calls(self, outgoing: Outgoing) -> list[tuple[str, dict[str, Any]]]:
         """The parts of a message: its file first, then its text, which stands below the file where there is room."""
         said = text.isolated(str(outgoing.body.get("text") or ""))
+        if said and outgoing.body.get("author") == "agent" and outgoing.body.get("name"):
+            said = f"{text.isolated(str(outgoing.body['name']))}:\n{said}"  # a chat of Telegram has one name, the bot's
         calls = [
             ("sendMessage", {"text": part, "link_preview_options": {"is_disabled": True}}) for part in text.split(said)
         ]
