@@ -10,7 +10,7 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +25,7 @@ from bot.compensation.model import GOODWILL, EntryKind, Given, Offer, Option, Pe
 from bot.compensation.service import CompensationService
 from bot.complaints.fulfilment import GRACE, Fulfilment
 from bot.complaints.model import Case, CaseNumber, CaseState, Kind
-from bot.complaints.service import CHECK_AFTER, OFFERS_LAST, REOPEN_WITHIN, SHOP_TIME, ComplaintService
+from bot.complaints.service import CHECK_AFTER, OFFERS_LAST, REOPEN_WITHIN, SHOP_TIME, ComplaintService, concerned
 from bot.conversations.model import ConversationId, Inbound, Reply, Turn
 from bot.conversations.ports import Claimed
 from bot.conversations.turns import LEASE
@@ -51,6 +51,7 @@ DONE = frozenset({"refund", "replace", "issue_voucher", "add_points"})
 AHMED, LAYLA, FAISAL = CustomerId("c2"), CustomerId("c3"), CustomerId("c4")
 LATE = OrderNumber("1004")  # Ahmed's, four days late: a voucher of 50, then points or the shipping fee
 FRYER = OrderNumber("1006")  # Layla's, one air fryer of 399, delivered: resend or refund, then a voucher
+THREE_BOTTLES = OrderNumber("1009")  # Faisal's, three bottles of 420 each, delivered
 _T = TypeVar("_T")
 
 
@@ -336,6 +337,36 @@ def test_two_options_of_one_round_accepted_at_once_are_one_grant(world: World) -
     option = given.grant.offer.option.value
     assert world.entries() == [f"grant {option}", f"fulfil {option}"]
     assert len(world.shop.keys) == 1
+
+
+def test_of_three_pieces_only_those_that_are_wrong_are_paid_back_and_sent(world: World) -> None:
+    """What is offered, reserved and asked of the shop is for the pieces of the case, whatever was ordered."""
+    order = world.order(THREE_BOTTLES)
+    bottle = replace(order.items[0], quantity=2)
+    assert (order.items[0].quantity, order.items[0].unit_price) == (3, Decimal(420))
+
+    def open_case(turn: Turn) -> Case:
+        case, reason = world.service.open(turn, Kind.QUALITY, order.customer, order, bottle, "it is fake", "neutral")
+        assert reason is None
+        return case
+
+    case = world.turn("tab", open_case)
+    exchange = world.offer(world.now(case), Option.EXCHANGE)
+    assert (exchange.amount.amount, exchange.limit) == (Decimal(840), Decimal(840))
+    given = world.turn("tab", lambda turn: world.accept(turn, case, Option.EXCHANGE))
+    (grant, done) = world.ledger.entries(case.id)
+    assert (grant.quantity, grant.amount.amount, done.reference) == (2, Decimal(840), given.reference)
+    (sent,) = world.order(OrderNumber(str(given.reference))).items
+    assert (sent.sku, sent.quantity, sent.unit_price) == (bottle.sku, 2, 0)
+    assert world.now(case).pieces == 2
+
+
+def test_a_case_from_before_pieces_were_asked_is_about_all_of_them(world: World) -> None:
+    order = world.order(THREE_BOTTLES)
+    case = world.opened(kind=Kind.DAMAGED, number=THREE_BOTTLES)
+    with world.database.write() as c:
+        c.execute(t.cases.update().values(pieces=None))
+    assert concerned(world.now(case), order) == order.items[0]
 
 
 def test_a_case_that_people_have_has_nothing_to_accept(world: World) -> None:
