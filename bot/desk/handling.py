@@ -111,10 +111,10 @@ def create_router(
         here = _seen(signed, conversation)
         if (body.agent is None) == (body.team is None):
             raise DeskRefused("invalid", "Send agent or team, one of them.")
-        if body.team is not None and all(team.id != body.team for team in accounts.teams()):
-            raise DeskRefused("no_such_team", "This team does not exist.")
         to = AgentId(body.agent) if body.agent is not None else None
         team = TeamId(body.team) if body.team is not None else None
+        if team is not None and team not in {known.id for known in accounts.teams()}:
+            raise DeskRefused("no_such_team", "This team does not exist.")
         done = people.transfer(here, signed.agent.id, to, team, body.note)
         access.did(signed, place, "transferred", conversation, {"agent": to, "team": team})
         return HandoffOut.of(done)
@@ -216,7 +216,7 @@ def create_router(
     def wake(
         conversation: Id, signed: Signed = gate.needs(Permission.CONVERSATIONS_WORK), place: Where = from_where()
     ) -> HandoffOut:
-        """By who has it, and by leads."""
+        """By who has it, and by leads; what is awake stays so."""
         line = access.line(signed, conversation)
         if line.open is None:
             raise NotOpen(None)
@@ -225,7 +225,8 @@ def create_router(
         done = people.wake(line.conversation.id, signed.agent.id)
         if done is None:
             raise NotOpen(None)
-        access.did(signed, place, "woken", conversation)
+        if line.open.snoozed_until is not None:
+            access.did(signed, place, "woken", conversation)
         return HandoffOut.of(done)
 
     # -- oneself -------------------------------------------------------------------------------------------------------
