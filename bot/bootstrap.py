@@ -45,8 +45,10 @@ from bot.customers.proof import ProofService
 from bot.delivery.alerts import EmailAlert, WebhookAlert
 from bot.delivery.invitations import InvitationMail
 from bot.delivery.service import HOLD, LONGEST_SEND, Dispatcher, OneByOne, Sender
-from bot.desk import own_account
+from bot.desk import conversations as desk_conversations
+from bot.desk import handling, own_account
 from bot.desk import people as desk_people
+from bot.desk.attendance import Attendance
 from bot.desk.gate import Gate
 from bot.errors import ConfigurationError, ShopError
 from bot.feedback.service import FeltRatings
@@ -71,6 +73,7 @@ from bot.storage.agents import SqlAgents, SqlDirectory
 from bot.storage.aside import SqlEffects
 from bot.storage.cases import SqlCases
 from bot.storage.database import Database
+from bot.storage.desk import SqlDesk
 from bot.storage.files import SqlFiles
 from bot.storage.handoff import SqlHandoffs
 from bot.storage.identities import SqlIdentities
@@ -363,6 +366,8 @@ def build(
         loops.append(Loop("telegram-tidy", lambda: records.tidy(clock() - KEPT) and False, _TIDY_EVERY))
         metrics.watch_telegram(lambda: telegram.states, records.count_open)
     desk = build_desk(settings, database, clock)
+    summaries = SummaryService(SqlSummaries(database), shop, wording)
+    add_conversations(desk, database, people, summaries, clock)
     loops.append(Loop("desk-tidy", desk.gate.sign_in.tidy, _TIDY_EVERY))
     return Thiqa(
         settings,
@@ -386,7 +391,7 @@ def build(
             webchat_telegram_link.create_router(sessions, lambda visitor: telegram.link(WEBCHAT, visitor)),
         ],
         people,
-        SummaryService(SqlSummaries(database), shop, wording),
+        summaries,
         metrics,
         loops,
         model,
@@ -421,6 +426,24 @@ def build_desk(
     gate = Gate(sign_in, settings.base_url)
     routers = [own_account.create_router(gate, accounts), desk_people.create_router(gate, accounts)]
     return Desk(gate, accounts, SqlDirectory(database, clock), routers)
+
+
+def add_conversations(
+    desk: Desk,
+    database: Database,
+    people: HandoffDesk,
+    summaries: SummaryService,
+    clock: Callable[[], datetime] = utc_now,
+) -> None:
+    """The desk's calls about conversations; from now on whoever calls is seen to be there."""
+    records = SqlDesk(database)
+    attendance = Attendance(desk.directory, records, clock)
+    desk.gate.passed = attendance.passed
+    access = desk_conversations.Access(records, clock)
+    desk.routers += [
+        desk_conversations.create_router(desk.gate, access, SqlTranscripts(database), people, summaries, attendance),
+        handling.create_router(desk.gate, access, people, desk.accounts, attendance),
+    ]
 
 
 def build_telegram(

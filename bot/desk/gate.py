@@ -36,10 +36,11 @@ _csrf = APIKeyHeader(
 
 
 class Gate:
-    """`base_url` is this server's own address, as people reach it."""
+    """`base_url` is this server's own address, as people reach it. `passed` is called with whoever is let in."""
 
     def __init__(self, sign_in: SignIn, base_url: str) -> None:
         self.sign_in = sign_in
+        self.passed: Callable[[Signed], None] = lambda signed: None
         parts = urlsplit(base_url)
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._secure = parts.scheme == "https"
@@ -59,6 +60,7 @@ class Gate:
                 if not hmac.compare_digest((csrf or "").encode(), signed.csrf.encode()):
                     raise DeskRefused("csrf", f"Send the session's csrf token as {CSRF_HEADER}.")
             require(signed.agent, permission)
+            self.passed(signed)
             return signed
 
         check.permission, check.gate = permission, self  # type: ignore[attr-defined]  # what `shape` and the tests read
@@ -96,6 +98,7 @@ class Gate:
         """
         signed = self.sign_in.current(token)
         require(signed.agent, permission)
+        self.passed(signed)
         return signed
 
     def check_signed_in(self, request: Request) -> None:

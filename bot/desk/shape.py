@@ -16,7 +16,19 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from bot.errors import DeskRefused, StorageUnavailable
+from bot.errors import (
+    AgentAway,
+    AlreadyTaken,
+    CaseMoved,
+    ConversationUnknown,
+    DeskRefused,
+    HandoffRefused,
+    MessageRefused,
+    NotOpen,
+    NotYours,
+    OfferPassed,
+    StorageUnavailable,
+)
 
 log = structlog.get_logger()
 
@@ -24,7 +36,7 @@ PREFIX = "/desk/api"
 MAX_BODY = 64 * 1024  # bytes
 _STORAGE_RETRY = 5
 
-# `DeskRefused.code` to status; what is not here is 409, a state that stands against it.
+# The code of a refusal to its status; what is not here is 409, a state that stands against it.
 STATUSES: dict[str, int] = {
     "signed_out": 401,
     "wrong_credentials": 401,
@@ -39,7 +51,10 @@ STATUSES: dict[str, int] = {
     "weak_password": 422,
     "wrong_code": 422,
     "no_such_team": 422,
+    "file": 422,
     "locked": 429,
+    "flood": 429,
+    "not_yours": 403,
 }
 
 
@@ -115,6 +130,8 @@ def shape_unknown_paths(app: FastAPI) -> None:
 
 
 def _answer_to(error: Exception, request: Request) -> Response:
+    if isinstance(error, (HandoffRefused, MessageRefused, CaseMoved)):
+        error = _in_plain_words(error)
     if isinstance(error, DeskRefused):
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
         return problem(STATUSES.get(error.code, 409), error.code, error.reason, headers)
@@ -136,6 +153,34 @@ def _answer_to(error: Exception, request: Request) -> Response:
         return problem(503, "unavailable", "The database does not answer. Try again in a few seconds.", retry)
     log.error("desk.failed", path=_route(request), error=type(error).__name__, exc_info=error)
     return problem(500, "internal", "Something went wrong here. Try again.")
+
+
+def no_such_conversation() -> DeskRefused:
+    """The one answer for a conversation that does not exist and for one that its asker may not see."""
+    return DeskRefused("not_found", "There is no such conversation.")
+
+
+def _in_plain_words(error: HandoffRefused | MessageRefused | CaseMoved) -> DeskRefused:
+    if isinstance(error, MessageRefused):
+        reason = error.reason[:1].upper() + error.reason[1:].rstrip(".") + "."
+        return DeskRefused(error.code, reason, error.retry_after)
+    if isinstance(error, CaseMoved):
+        return DeskRefused("case_moved", "The complaint was changed meanwhile. Look at it again.")
+    if isinstance(error, ConversationUnknown):
+        return no_such_conversation()
+    if isinstance(error, AlreadyTaken):
+        said = f"{error.name or 'Somebody else'} has this conversation already."
+    elif isinstance(error, NotYours):
+        said = f"{error.name} has this conversation." if error.name else "This conversation is not yours."
+    elif isinstance(error, NotOpen):
+        said = f"The conversation is {error.state}." if error.state else "No person is wanted in this conversation."
+    elif isinstance(error, OfferPassed):
+        said = "The offer has passed on."
+    elif isinstance(error, AgentAway):
+        said = f"{error.name[:1].upper() + error.name[1:]} is not there."
+    else:
+        said = "This cannot be done now."
+    return DeskRefused(error.code, said)
 
 
 def _validation(error: RequestValidationError) -> str:

@@ -13,13 +13,20 @@ from httpx import Response
 
 from bot.agents.model import Account, Actor
 from bot.agents.passwords import Passwords
-from bot.bootstrap import build_desk
+from bot.bootstrap import add_conversations, build_desk
+from bot.conversations.live import LiveEvents
 from bot.desk.shape import shape_unknown_paths
+from bot.errors import ShopUnavailable
+from bot.handoff.desk import HandoffDesk
 from bot.handoff.model import Role, TeamId
+from bot.handoff.summary import SummaryService
+from bot.orders.ports import OrderBackend
 from bot.settings import Settings
 from bot.storage import tables as t
 from bot.storage.database import Database
-from tests.integration.conversations import SetClock
+from bot.storage.handoff import SqlHandoffs
+from bot.storage.summaries import SqlSummaries
+from tests.integration.conversations import KeyWording, SetClock
 
 PASSWORD = "four horses walk by"
 BASE = "http://127.0.0.1:8000"
@@ -61,6 +68,16 @@ class Browser:
         return self.call("GET", "/session").status_code == 200
 
 
+class AwayShop:
+    """A shop that does not answer."""
+
+    def __getattr__(self, name: str) -> Any:
+        def away(*_: Any) -> None:
+            raise ShopUnavailable(name)
+
+        return away
+
+
 class DeskWorld:
     """A desk whose people are added at will."""
 
@@ -70,6 +87,11 @@ class DeskWorld:
         self.base = base
         self.desk = build_desk(chosen, database, self.clock, Passwords(QUICK))
         self.accounts, self.sign_in = self.desk.accounts, self.desk.gate.sign_in
+        shop: OrderBackend = AwayShop()  # type: ignore[assignment]
+        wording, live = KeyWording(), LiveEvents()
+        self.people = HandoffDesk(SqlHandoffs(database), self.desk.directory, wording, self.clock, live)
+        summaries = SummaryService(SqlSummaries(database), shop, wording)
+        add_conversations(self.desk, database, self.people, summaries, self.clock)
         self.app = FastAPI()
         for router in self.desk.routers:
             self.app.include_router(router)

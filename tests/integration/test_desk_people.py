@@ -33,6 +33,13 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/teams"): NAMES,
     ("PUT", "/teams/{team}"): NAMES,
     ("POST", "/invitations"): {"email": "invited@shop.example", "role": "agent"},
+    ("PUT", "/presence"): {"presence": "online"},
+    ("POST", "/conversations/{conversation}/messages"): {"text": "hello", "key": "k"},
+    ("POST", "/conversations/{conversation}/notes"): {"text": "hello"},
+    ("POST", "/conversations/{conversation}/transfer"): {"agent": NOBODY},
+    ("POST", "/conversations/{conversation}/hand-back"): {},
+    ("POST", "/conversations/{conversation}/close"): {},
+    ("POST", "/conversations/{conversation}/snooze"): {"until": "2026-11-20T11:00:00+00:00"},
 }
 OPEN = {("POST", "/session"), ("POST", "/setup"), ("POST", "/invitations/accept")}
 
