@@ -58,7 +58,7 @@ _WORDS_OF_ALL = frozenset(  # said in every language, or names: they tell nothin
     "iphone samsung visa mada apple pay stc tabby tamara aramex dhl smsa online whatsapp instagram xl xxl s m l usb "
     "cod otp vat vip id pin size order email app link".split()
 )
-_ALL_FOREIGN = 0.7  # share of words
+_HALF_FOREIGN, _ALL_FOREIGN = 0.5, 0.7  # share of words
 _ARABIC_SCRIPT, _LATIN_SCRIPT = ("msa", "gulf", "egy", "lev", "mag"), ("en", "arabizi")
 
 
@@ -184,7 +184,8 @@ class LanguageReader(GraphComponent, IntentClassifier):
         code, share = _foreign(spoken)
         chances = self._chances(letters, arabic, latin)
         # Maghrebi Arabizi is full of French words, but not made of them.
-        mixed_in = bool(chances) and chances[0][0] == "arabizi" and chances[0][1] > 0.97 and share < _ALL_FOREIGN
+        least = 0.97 if share > _HALF_FOREIGN else 0.9
+        mixed_in = bool(chances) and chances[0][0] == "arabizi" and chances[0][1] > least and share < _ALL_FOREIGN
         if code and not mixed_in:
             return Reading(None, "other", code, 1.0)
         if not chances:
