@@ -226,6 +226,12 @@ class MemoryRecords:
     def queue(self) -> Sequence[QueueEntry]:
         return []
 
+    def last_handoff(self, conversation: ConversationId) -> Handoff | None:
+        return None
+
+    def recent_waits(self, since: datetime, limit: int) -> Sequence[tuple[datetime, datetime]]:
+        return []
+
     def write(self, turn: Turn, effects: Sequence[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, ProofGiven):

@@ -919,6 +919,8 @@ def test_nothing_has_failed_and_no_log_holds_a_session_or_words(request: pytest.
     server: Server = request.getfixturevalue(name)
     assert server.is_ready()
     log = server.log()
-    assert [line for line in log.splitlines() if '"level": "error"' in line or "Traceback" in line] == []
+    # Who asked for a person here is noticed by nobody, and that is said as an error, rightly.
+    lines = [line for line in log.splitlines() if '"handoff.unnoticed"' not in line]
+    assert [line for line in lines if '"level": "error"' in line or "Traceback" in line] == []
     for word in ("eyJ", "secret of the victim", "كم مدة التوصيل", "Bearer", "session_id", "transport=", "sid="):
         assert word not in log, word

@@ -279,9 +279,7 @@ def test_a_picture_that_cannot_be_loaded_says_so(visit: Callable[..., Chat]) -> 
     ready(chat, "en")
     chat.part("send").click()
     chat.wait(lambda: len(chat.messages("bot")) == 1)
-    chat.page.context.route(
-        "**/webchat/images/**", lambda route: route.fulfill(status=404, json={"error": "not_found"})
-    )
+    chat.page.context.route("**/webchat/files/**", lambda route: route.fulfill(status=404, json={"error": "not_found"}))
     other = visit(language="en", context=chat.page.context).open()
     expect(other.part("image")).to_contain_text("could not be shown")
 
